@@ -1,0 +1,110 @@
+"""Every error Orchex raises on purpose, in one tree.
+
+::
+
+    OrchexError                     message, hint, code, retryable
+    ├── InvalidInput                the caller can mend it: CLI exit 2, HTTP 422
+    │   ├── InvalidManifest         carries diagnostics with file:line:column
+    │   ├── ProjectRefused          the project folder cannot be worked on as it is
+    │   └── NotFound                no such execution, artifact, stream
+    ├── ExecutionFailure            ends a stream or an execution; ``code`` is a failure code of the API
+    │   ├── TimedOut                timeout
+    │   ├── MaxStepsExceeded        max_steps_exceeded
+    │   ├── CommandFailed           command_failed
+    │   ├── TestsRequired           tests_required
+    │   ├── PlanInvalid             plan_invalid
+    │   ├── ModelUnavailable        model_unavailable
+    │   ├── OwnershipViolation      ownership_violation
+    │   ├── MergeConflict           merge_conflict
+    │   └── WorkspaceLost           workspace_lost
+    ├── EditRefused                 a tool call was refused; told to whoever asked for the edit, nothing was written
+    ├── StorageError                disk full, read-only home, damaged store
+    └── StackError                  the embedded stack could not be started or reached
+"""
+
+from typing import ClassVar
+
+
+class OrchexError(Exception):
+    """Base of all deliberate errors.
+
+    ``message`` says what happened and where; ``hint`` what to do next (one or more sentences, may be empty);
+    ``code`` is stable and machine-readable; ``retryable`` says whether the same call may succeed later.
+    """
+
+    code: ClassVar[str] = "internal"
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}\n{self.hint}" if self.hint else self.message
+
+
+class InvalidInput(OrchexError):
+    code = "validation_failed"
+
+
+class ProjectRefused(InvalidInput):
+    code = "project_refused"
+
+
+class NotFound(InvalidInput):
+    code = "not_found"
+
+
+class ExecutionFailure(OrchexError):
+    """Ends a stream. Subclasses map one to one to the failure codes of the API."""
+
+
+class TimedOut(ExecutionFailure):
+    code = "timeout"
+
+
+class MaxStepsExceeded(ExecutionFailure):
+    code = "max_steps_exceeded"
+
+
+class CommandFailed(ExecutionFailure):
+    code = "command_failed"
+
+
+class TestsRequired(ExecutionFailure):
+    code = "tests_required"
+
+
+class PlanInvalid(ExecutionFailure):
+    code = "plan_invalid"
+
+
+class ModelUnavailable(ExecutionFailure):
+    code = "model_unavailable"
+
+
+class OwnershipViolation(ExecutionFailure):
+    code = "ownership_violation"
+
+
+class MergeConflict(ExecutionFailure):
+    code = "merge_conflict"
+
+
+class WorkspaceLost(ExecutionFailure):
+    code = "workspace_lost"
+
+
+class EditRefused(OrchexError):
+    code = "edit_refused"
+
+
+class StorageError(OrchexError):
+    code = "storage_error"
+    retryable = True
+
+
+class StackError(OrchexError):
+    code = "engine_unavailable"
+    retryable = True
