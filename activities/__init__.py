@@ -1,0 +1,1 @@
+"""Every side effect of Orchex: one module or package per concern."""

@@ -1,0 +1,1 @@
+"""Deterministic Temporal workflows: what happens in which order, and nothing else."""
