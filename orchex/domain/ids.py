@@ -1,0 +1,17 @@
+"""Identifiers: a prefix that names the kind and a ULID, so that ids sort by the time they were made."""
+
+import re
+
+from ulid import ULID
+
+_ULID = "[0-9A-HJKMNP-TV-Z]{26}"
+EXECUTION_ID = re.compile(f"exec_{_ULID}")
+
+
+def new_execution_id() -> str:
+    return f"exec_{ULID()}"
+
+
+def is_execution_id(text: str) -> bool:
+    """True for a well-formed execution id; also a guard for every path built from one."""
+    return EXECUTION_ID.fullmatch(text) is not None

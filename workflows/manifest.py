@@ -1,0 +1,136 @@
+"""``ManifestWorkflow``: the named streams of a manifest, each as a child workflow."""
+
+import asyncio
+
+from temporalio import workflow
+from temporalio.exceptions import ChildWorkflowError
+
+with workflow.unsafe.imports_passed_through():
+    from orchex.domain.event import EventType
+    from orchex.domain.execution import Failure
+    from workflows.dispatch import flush
+    from workflows.failures import failure_of, is_cancel
+    from workflows.messages import (
+        CancelRequest,
+        ExecutionResult,
+        ManifestInput,
+        ManifestStream,
+        Outcome,
+        StreamInput,
+        StreamResult,
+    )
+    from workflows.outbox import Outbox
+    from workflows.stream import StreamWorkflow
+
+
+@workflow.defn
+class ManifestWorkflow:
+    """Streams run in the order given, each on the work of those before it; one that needs a failed one is skipped."""
+
+    @workflow.init
+    def __init__(self, input: ManifestInput) -> None:
+        self._input = input
+        self._run = input.run
+        self._outbox = Outbox()
+        self._results: dict[str, StreamResult] = {}
+        self._cancel: CancelRequest | None = None
+        self._child: workflow.ChildWorkflowHandle[StreamWorkflow, StreamResult] | None = None
+
+    @workflow.query
+    def outcomes(self) -> dict[str, Outcome]:
+        """The streams that have ended, and how."""
+        return {stream: result.outcome for stream, result in self._results.items()}
+
+    @workflow.signal
+    async def cancel(self, request: CancelRequest) -> None:
+        """Stop the stream that runs and start no other."""
+        self._cancel = self._cancel or request
+        if self._child is not None:
+            await self._child.signal(StreamWorkflow.cancel, request)
+
+    @workflow.run
+    async def run(self, input: ManifestInput) -> ExecutionResult:
+        self._outbox.emit(
+            EventType.EXECUTION_STARTED, streams=[entry.stream.id for entry in input.streams]
+        )
+        await flush(self._run, self._outbox)
+        for entry in input.streams:
+            self._results[entry.stream.id] = await self._stream(entry)
+        return await self._close()
+
+    async def _stream(self, entry: ManifestStream) -> StreamResult:
+        blocked = [need for need in entry.stream.needs if not self._succeeded(need)]
+        if self._cancel or blocked:
+            reason = "the execution was cancelled" if self._cancel else f"{blocked[0]!r} did not complete"
+            return self._skip(entry, reason)
+        try:
+            return await self._run_child(entry)
+        except asyncio.CancelledError:
+            self._cancel = self._cancel or CancelRequest(reason="cancelled through Temporal")
+            return StreamResult(outcome="cancelled", summary="cancelled through Temporal")
+        except ChildWorkflowError as error:
+            if is_cancel(error):
+                return StreamResult(outcome="cancelled", summary="cancelled through Temporal")
+            failure = failure_of(error)
+            return StreamResult(outcome="failed", summary=failure.message, failure=failure)
+
+    async def _run_child(self, entry: ManifestStream) -> StreamResult:
+        """A child that is asked, not terminated, when its parent ends: it has processes to reap."""
+        self._child = await workflow.start_child_workflow(
+            StreamWorkflow.run,
+            StreamInput(
+                run=self._run, stream=entry.stream, root=False, base=self._base(), resume=entry.resume
+            ),
+            id=f"{workflow.info().workflow_id}/{entry.stream.id}",
+            parent_close_policy=workflow.ParentClosePolicy.REQUEST_CANCEL,
+            cancellation_type=workflow.ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
+        )
+        if self._cancel:
+            await self._child.signal(StreamWorkflow.cancel, self._cancel)
+        try:
+            return await self._child
+        finally:
+            self._child = None
+
+    def _succeeded(self, stream: str) -> bool:
+        """A stream that is not part of this execution counts as done: the caller chose to leave it out."""
+        result = self._results.get(stream)
+        return result is None or result.outcome == "completed"
+
+    def _base(self) -> str | None:
+        """Without landing, a stream builds on the last one's checkpoint; with it, on the project as it stands."""
+        if self._run.apply:
+            return None
+        done = [result for result in self._results.values() if result.outcome == "completed"]
+        return done[-1].checkpoint if done else None
+
+    def _skip(self, entry: ManifestStream, reason: str) -> StreamResult:
+        self._outbox.emit(
+            EventType.STREAM_FINISHED, stream=entry.stream.id, status="skipped", reason=reason
+        )
+        return StreamResult(outcome="skipped", summary=reason)
+
+    async def _close(self) -> ExecutionResult:
+        result = self._verdict()
+        self._outbox.emit(
+            EventType(f"execution.{result.outcome}"),
+            summary=result.summary,
+            failure=result.failure.model_dump(mode="json") if result.failure else None,
+            applied=any(stream.landed for stream in self._results.values()),
+        )
+        await flush(self._run, self._outbox)
+        return result
+
+    def _verdict(self) -> ExecutionResult:
+        """Failed if any stream failed; cancelled if a cancel stopped it; completed otherwise."""
+        summary = "; ".join(f"{stream}: {result.summary}" for stream, result in self._results.items())
+        failures = [result.failure for result in self._results.values() if result.failure]
+        if failures:
+            return ExecutionResult(outcome="failed", summary=summary, failure=failures[0])
+        if self._cancel or any(result.outcome == "cancelled" for result in self._results.values()):
+            return ExecutionResult(outcome="cancelled", summary=summary)
+        skipped = [stream for stream, result in self._results.items() if result.outcome == "skipped"]
+        if skipped:
+            failure = Failure(code="internal", message=f"stream {skipped[0]!r} was skipped")
+            return ExecutionResult(outcome="failed", summary=summary, failure=failure)
+        return ExecutionResult(outcome="completed", summary=summary)
