@@ -1,0 +1,214 @@
+"""The guardian: one process per command, which sees to it that nothing of the command outlives it.
+
+It is the subreaper of all that the command starts, so a process that called setsid or forked twice is still below
+it. It ends them all when the command's main process ends, when the worker asks, and when the worker dies: asking and
+dying look the same from here, the control socket reaches its end.
+
+On the control socket comes one request, a length (4 bytes, big-endian) and JSON; lines of JSON go back::
+
+    {"started": pid}
+    {"exit": 0, "signal": null, "leftovers": 0, "survivors": 0}
+    {"refused": "mount" | "chdir" | "exec", "errno": 2, "message": "…"}
+
+Standard library only: it is forked by the spawner process.
+"""
+
+import json
+import os
+import select
+import signal
+import socket
+import time
+from contextlib import suppress
+from typing import Any
+
+from activities.commands import mounts, syscalls
+from activities.commands.processes import Process, descendants
+
+LENGTH_BYTES = 4
+GRACE = 0.3
+"""Seconds between SIGTERM and SIGKILL."""
+_SETTLE = 0.02
+"""Seconds given to background processes that are about to end by themselves, before they count as left over."""
+_PATIENCE = 5.0
+"""Seconds of SIGKILL after which what still lives is reported as surviving."""
+
+
+def guard(control: socket.socket, output: int) -> None:
+    """Serve one command to its end, then return; the caller exits."""
+    request = _receive(control)
+    if request is None:
+        return
+    syscalls.name_process("orchex-guardian")
+    syscalls.become_subreaper()
+    os.setsid()
+    brood = Brood()
+    plan = None if request["mounts"] is None else mounts.MountPlan(*request["mounts"])
+    main, refusal = _start(request, plan, output)
+    os.close(output)
+    if refusal:
+        brood.wait(_PATIENCE)
+        _send(control, json.loads(refusal))
+        return
+    _send(control, {"started": main})
+    leftovers = 0 if _stopped(brood, main, control) else brood.count_leftovers()
+    survivors = brood.end()
+    if plan is not None:
+        mounts.leave(plan)
+    _send(control, _report(brood.statuses.get(main), leftovers, survivors))
+    brood.outlast()
+
+
+class Brood:
+    """All processes below this one. Needs SIGCHLD, which it takes over."""
+
+    def __init__(self) -> None:
+        self.statuses: dict[int, int] = {}
+        self.wake, wake_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        signal.set_wakeup_fd(wake_end, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+
+    def collect(self) -> bool:
+        """Reap what has ended; False once there is no process left."""
+        with suppress(BlockingIOError):
+            os.read(self.wake, 4096)
+        try:
+            while True:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+                if pid == 0:
+                    return True
+                self.statuses = {**self.statuses, pid: status} if not self.statuses else self.statuses
+        except ChildProcessError:
+            return False
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for all to end, at most so long; True if they have."""
+        deadline = time.monotonic() + seconds
+        while self.collect():
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return False
+            select.select([self.wake], [], [], left)
+        return True
+
+    def living(self) -> list[Process]:
+        return [process for process in descendants(os.getpid()) if process.alive]
+
+    def count_leftovers(self) -> int:
+        return 0 if self.wait(_SETTLE) else len(self.living())
+
+    def signal(self, number: int) -> None:
+        """Signal by process group: that reaches a child being forked this moment, which no list of pids holds.
+
+        Each group is the command's alone, since the command began in a session of its own.
+        """
+        for group in {process.group for process in self.living()}:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(group, number)
+
+    def end(self) -> int:
+        """Terminate all, then kill all until none is left. Returns how many could not be killed in good time."""
+        if not self.collect():
+            return 0
+        self.signal(signal.SIGTERM)
+        self.signal(signal.SIGCONT)
+        if self.wait(GRACE):
+            return 0
+        deadline = time.monotonic() + _PATIENCE
+        while time.monotonic() < deadline:
+            self.signal(signal.SIGKILL)
+            if self.wait(0.01):
+                return 0
+        return len(self.living())
+
+    def outlast(self) -> None:
+        """Stay until the last process is gone, so that none ever gets away."""
+        while not self.wait(1.0):
+            self.signal(signal.SIGKILL)
+
+
+def _stopped(brood: Brood, main: int, control: socket.socket) -> bool:
+    """Wait until the main process ends (False) or the worker asks for its end (True)."""
+    while brood.collect() and main not in brood.statuses:
+        ready, _, _ = select.select([control, brood.wake], [], [])
+        if control in ready and not control.recv(1):
+            return True
+    return False
+
+
+def _start(request: dict[str, Any], plan: mounts.MountPlan | None, output: int) -> tuple[int, bytes]:
+    """Fork and execute the command; the second value is its refusal as JSON, empty when it runs."""
+    reader, writer = os.pipe2(os.O_CLOEXEC)
+    guardian = os.getpid()
+    main = os.fork()
+    if main == 0:
+        _become(request, plan, output, writer, guardian)
+    os.close(writer)
+    with open(reader, "rb") as refusals:
+        return main, refusals.read()
+
+
+def _become(
+    request: dict[str, Any], plan: mounts.MountPlan | None, output: int, writer: int, guardian: int
+) -> None:
+    """Turn the forked child into the command. Never returns."""
+    stage = "mount"
+    try:
+        os.setsid()
+        _reset_signals()
+        if plan is not None:
+            mounts.enter(plan)
+        stage = "chdir"
+        os.chdir(request["cwd"])
+        stage = "exec"
+        _redirect(output)
+        syscalls.die_with_parent(signal.SIGKILL)
+        if os.getppid() == guardian:
+            os.execvpe(request["argv"][0], request["argv"], request["env"])
+    except OSError as error:
+        refusal = {"refused": stage, "errno": error.errno, "message": str(error)}
+        os.write(writer, json.dumps(refusal).encode())
+    finally:
+        os._exit(127)
+
+
+def _reset_signals() -> None:
+    signal.set_wakeup_fd(-1)
+    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+        with suppress(OSError, ValueError):
+            signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+def _redirect(output: int) -> None:
+    nothing = os.open("/dev/null", os.O_RDONLY)
+    for source, target in ((nothing, 0), (output, 1), (output, 2)):
+        os.dup2(source, target)
+
+
+def _receive(control: socket.socket) -> dict[str, Any] | None:
+    head = control.recv(LENGTH_BYTES, socket.MSG_WAITALL)
+    length = int.from_bytes(head, "big")
+    body = bytearray()
+    while chunk := control.recv(min(length - len(body), 1 << 20)) if len(body) < length else b"":
+        body += chunk
+    if len(head) < LENGTH_BYTES or len(body) < length:
+        return None
+    request: dict[str, Any] = json.loads(body)
+    return request
+
+
+def _send(control: socket.socket, message: dict[str, Any]) -> None:
+    """Tell the worker, if it still lives."""
+    with suppress(OSError):
+        control.sendall(json.dumps(message).encode() + b"\n")
+
+
+def _report(status: int | None, leftovers: int, survivors: int) -> dict[str, int | None]:
+    code = None if status is None else os.waitstatus_to_exitcode(status)
+    return {
+        "exit": code if code is not None and code >= 0 else None,
+        "signal": -code if code is not None and code < 0 else None,
+        "leftovers": leftovers,
+        "survivors": survivors,
+    }

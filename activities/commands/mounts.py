@@ -1,0 +1,149 @@
+"""The private view of the project that a command gets: a mount namespace of its own.
+
+The workspace is mounted at the project's own path, so editable installs and absolute paths hold. Dependency folders
+(``node_modules``, ``.venv``) come from the user's project, read through an overlay: what a command writes there stays
+in the workspace, and the user's own is never touched.
+
+One overlay over the whole project does it, rather than one for each dependency folder, because a folder that is a
+mount point cannot be removed and ``rm -rf node_modules`` has to work::
+
+    upper   the workspace's tree: all edits land there
+    lower   a mask: a whiteout for each entry of the project that is no dependency folder
+    lower   the user's project, of which the mask leaves the dependency folders only
+
+Performed by the forked child between fork and exec; needs root or user namespaces. Standard library only: the
+spawner process loads this module.
+"""
+
+import errno
+import os
+import stat
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from activities.commands import syscalls
+
+Level = Literal["root", "user"]
+_ROOT = Path()
+
+
+class MountPlan(NamedTuple):
+    """``tree`` is to appear at ``project`` with the ``dependencies`` (relative paths) of the project in it.
+
+    ``private`` is a folder of ours on the same file system as ``tree``, kept from command to command. Of all plans
+    with one ``tree`` only one may be in use at a time.
+    """
+
+    project: str
+    tree: str
+    private: str
+    dependencies: tuple[str, ...]
+    level: Level
+
+
+def enter(plan: MountPlan) -> None:
+    """Move the calling process into a namespace where ``plan`` holds. Raises OSError; the process is then unfit."""
+    project, tree, private = Path(plan.project), Path(plan.tree), Path(plan.private)
+    dependencies = _offered(project, tree, plan.dependencies)
+    if dependencies:
+        _lay_mask(private / "mask", project, dependencies)
+    linked = sorted({(project / path).resolve() for path in dependencies if (project / path).is_symlink()})
+    _unshare(plan.level)
+    syscalls.mount("none", "/", None, syscalls.MS_REC | syscalls.MS_PRIVATE)
+    if dependencies:
+        _overlay((private / "mask", project), tree, private / "work", project, plan.level)
+    else:
+        syscalls.mount(plan.tree, plan.project, None, syscalls.MS_BIND | syscalls.MS_REC)
+    # Writing through a dependency folder that is a link must not reach its target either.
+    for number, folder in enumerate(linked):
+        area = private / "linked" / str(number)
+        _overlay((folder,), area / "upper", area / "work", folder, plan.level)
+
+
+def leave(plan: MountPlan) -> None:
+    """Clear what a command's overlay left in the tree, once its last process is gone. Never raises.
+
+    A removed folder that holds dependency folders leaves a whiteout; outside the overlay it would look like a
+    device file. The whiteout of a dependency folder itself stays: it is how its removal is remembered.
+    """
+    for folder in _parents(Path(path) for path in plan.dependencies):
+        path = Path(plan.tree, folder)
+        with suppress(OSError):
+            if _is_whiteout(path):
+                path.unlink()
+    # The kernel makes these with mode 000, which stops an ordinary user from removing the area as a whole.
+    for work in Path(plan.private).glob("**/work/work"):
+        with suppress(OSError):
+            work.rmdir()
+
+
+def _offered(project: Path, tree: Path, dependencies: Iterable[str]) -> list[Path]:
+    """The dependency folders that exist, whose parent the workspace still has, without those inside another."""
+    offered: list[Path] = []
+    for path in sorted({Path(path) for path in dependencies}):
+        if path.is_absolute() or path == _ROOT or ".." in path.parts:
+            raise OSError(errno.EINVAL, f"dependency folder {path} is not beneath the project")
+        above = [parent for parent in path.parents if parent != _ROOT]
+        real = all(_is_real_folder(root / parent) for root in (project, tree) for parent in above)
+        if real and (project / path).is_dir() and not any(path.is_relative_to(other) for other in offered):
+            offered.append(path)
+    return offered
+
+
+def _is_real_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()
+
+
+def _parents(dependencies: Iterable[Path]) -> set[Path]:
+    """Every folder from the project's root (written ``.``) down to what holds a dependency folder."""
+    return {parent for path in dependencies for parent in path.parents}
+
+
+def _lay_mask(mask: Path, project: Path, dependencies: list[Path]) -> None:
+    _clear(mask)
+    parents = _parents(dependencies)
+    for folder in sorted(parents):
+        (mask / folder).mkdir(parents=True, exist_ok=True)
+        for entry in (project / folder).iterdir():
+            path = folder / entry.name
+            if path not in parents and path not in dependencies:
+                os.mknod(mask / path, stat.S_IFCHR, 0)
+
+
+def _clear(folder: Path) -> None:
+    for place, folders, files in os.walk(folder, topdown=False):
+        for name in files:
+            Path(place, name).unlink()
+        for name in folders:
+            Path(place, name).rmdir()
+
+
+def _unshare(level: Level) -> None:
+    if level == "root":
+        syscalls.unshare(syscalls.CLONE_NEWNS)
+        return
+    user, group = os.geteuid(), os.getegid()
+    syscalls.unshare(syscalls.CLONE_NEWUSER | syscalls.CLONE_NEWNS)
+    Path("/proc/self/setgroups").write_text("deny")
+    Path("/proc/self/uid_map").write_text(f"{user} {user} 1")
+    Path("/proc/self/gid_map").write_text(f"{group} {group} 1")
+
+
+def _overlay(lower: tuple[Path, ...], upper: Path, work: Path, target: Path, level: Level) -> None:
+    """Paths go in as descriptors: they may hold the commas and colons that separate options."""
+    for folder in (upper, work):
+        folder.mkdir(parents=True, exist_ok=True)
+    opened = [os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC) for path in (*lower, upper, work)]
+    names = [f"/proc/self/fd/{descriptor}" for descriptor in opened]
+    options = f"lowerdir={':'.join(names[:-2])},upperdir={names[-2]},workdir={names[-1]}"
+    # Outside the initial user namespace the kernel takes only user.* attributes (overlayfs.rst, "userxattr").
+    syscalls.mount("overlay", str(target), "overlay", 0, options + (",userxattr" if level == "user" else ""))
+    for descriptor in opened:
+        os.close(descriptor)
+
+
+def _is_whiteout(path: Path) -> bool:
+    found = path.lstat()
+    return stat.S_ISCHR(found.st_mode) and found.st_rdev == 0

@@ -1,0 +1,53 @@
+"""The system calls that Python 3.11 does not wrap, each raising ``OSError`` with the call in its message."""
+
+import ctypes
+import os
+
+CLONE_NEWNS = 0x00020000
+CLONE_NEWUSER = 0x10000000
+MS_BIND = 0x1000
+MS_REC = 0x4000
+MS_PRIVATE = 0x40000
+_PR_SET_PDEATHSIG = 1
+_PR_SET_NAME = 15
+_PR_SET_CHILD_SUBREAPER = 36
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_libc.mount.argtypes = (ctypes.c_char_p, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_ulong, ctypes.c_char_p)
+_libc.prctl.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_ulong, ctypes.c_ulong, ctypes.c_ulong)
+
+
+def unshare(flags: int) -> None:
+    _check(_libc.unshare(flags), f"unshare({flags:#x})")
+
+
+def mount(source: str, target: str, kind: str | None, flags: int, options: str | None = None) -> None:
+    """mount(2). ``source``, ``target`` may hold undecodable bytes as surrogate escapes."""
+    result = _libc.mount(
+        os.fsencode(source),
+        os.fsencode(target),
+        None if kind is None else kind.encode(),
+        flags,
+        None if options is None else os.fsencode(options),
+    )
+    _check(result, f"mount of {kind or 'bind'} at {target}")
+
+
+def become_subreaper() -> None:
+    """Orphaned descendants become children of this process instead of init's."""
+    _check(_libc.prctl(_PR_SET_CHILD_SUBREAPER, ctypes.c_char_p(1), 0, 0, 0), "prctl(PR_SET_CHILD_SUBREAPER)")
+
+
+def die_with_parent(signal: int) -> None:
+    _check(_libc.prctl(_PR_SET_PDEATHSIG, ctypes.c_char_p(signal), 0, 0, 0), "prctl(PR_SET_PDEATHSIG)")
+
+
+def name_process(name: str) -> None:
+    """Set the name shown by ps(1); the kernel keeps 15 bytes of it."""
+    _check(_libc.prctl(_PR_SET_NAME, name.encode(), 0, 0, 0), "prctl(PR_SET_NAME)")
+
+
+def _check(result: int, call: str) -> None:
+    if result != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{call}: {os.strerror(number)}")
