@@ -1,0 +1,124 @@
+"""Opening the database: SQLite beneath the home by default, PostgreSQL by URL."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlmodel import Session
+
+from orchex.domain.errors import StorageError
+
+SCHEMA_REVISION = "0001"
+"""The newest migration. Kept here so that a start on an up-to-date database need not load Alembic."""
+
+
+class Database:
+    """One connection pool. Reads and writes are short, synchronous transactions.
+
+    SQLite transactions that write begin as ``IMMEDIATE``: a deferred one that upgrades from read to write fails at
+    once under contention, whatever the busy time-out.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.engine = _sqlite(url) if url.startswith("sqlite") else create_engine(url, pool_pre_ping=True)
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        with _told(), Session(self.engine, expire_on_commit=False) as session:
+            yield session
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """One transaction, committed at the end, rolled back on any error."""
+        writing = self.engine.execution_options(orchex_write=True)
+        with _told(), Session(writing, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    def migrate(self) -> None:
+        """Bring the schema to :data:`SCHEMA_REVISION`; cheap when it is there already."""
+        with _told():
+            if self._revision() == SCHEMA_REVISION:
+                return
+            from orchex.store.migrate import upgrade
+
+            upgrade(self.engine)
+
+    def _revision(self) -> str | None:
+        try:
+            with self.engine.connect() as connection:
+                return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+        except DBAPIError as error:
+            if _is_missing_table(error):
+                return None
+            raise
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+def open_database(url: str | None, home: Path) -> Database:
+    """The database at ``url``, or the SQLite file of this home, with an up-to-date schema.
+
+    Raises :class:`StorageError` when it cannot be opened.
+    """
+    if url is None:
+        path = home / "orchex.db"
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        url = f"sqlite:///{path}"
+    elif url.startswith(("postgres://", "postgresql://")):
+        url = "postgresql+psycopg://" + url.split("://", 1)[1]
+    database = Database(url)
+    database.migrate()
+    return database
+
+
+def _sqlite(url: str) -> Engine:
+    engine = create_engine(url)
+
+    @event.listens_for(engine, "connect")
+    def configure(connection: sqlite3.Connection, _record: Any) -> None:
+        connection.isolation_level = None  # we say BEGIN ourselves
+        for pragma in (
+            "busy_timeout=10000",
+            "journal_mode=WAL",
+            "synchronous=NORMAL",
+            "foreign_keys=ON",
+            "trusted_schema=OFF",
+            "journal_size_limit=16777216",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        writing = connection.get_execution_options().get("orchex_write", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+    return engine
+
+
+def _is_missing_table(error: DBAPIError) -> bool:
+    return "no such table" in str(error.orig) or getattr(error.orig, "sqlstate", None) == "42P01"
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Errors of the engine below as ours, with what to do about them."""
+    try:
+        yield
+    except OperationalError as error:
+        reason = str(error.orig)
+        if "disk is full" in reason or "disk full" in reason:
+            raise StorageError(
+                f"the store is full: {reason}", hint="Free disk space and try again."
+            ) from error
+        if "readonly" in reason or "unable to open" in reason:
+            raise StorageError(
+                f"the store cannot be written: {reason}",
+                hint="Check the rights of ORCHEX_HOME, or point ORCHEX_HOME at a folder you own.",
+            ) from error
+        raise StorageError(f"the store did not answer: {reason}", hint="Try again.") from error

@@ -1,0 +1,174 @@
+"""The append-only journal and what is derived from it, written in one transaction."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import update
+from sqlmodel import Session, col, select
+
+from orchex.domain.event import Event, EventType, JournalEntry
+from orchex.domain.execution import Status, StepStatus
+from orchex.store.database import Database
+from orchex.store.tables import EventRow, ExecutionRow, StepRow, StreamRow
+
+
+class Journal:
+    """Events in, in order; once whatever the number of writes."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def append(self, execution_id: str, events: Sequence[Event]) -> None:
+        """Write those of ``events`` that are not there yet and bring status, streams and steps up to them.
+
+        Events of an unknown execution are dropped: it was deleted, and nobody can read them.
+        """
+        if not events:
+            return
+        with self._database.write() as session:
+            known = set(
+                session.exec(
+                    select(EventRow.id).where(col(EventRow.id).in_([event.id for event in events]))
+                )
+            )
+            fresh = [event for event in events if event.id not in known]
+            execution = session.get(ExecutionRow, execution_id, with_for_update=True) if fresh else None
+            if execution is None:
+                return
+            for event in fresh:
+                execution.last_sequence += 1
+                session.add(
+                    EventRow(
+                        id=event.id,
+                        execution_id=execution_id,
+                        sequence=execution.last_sequence,
+                        type=event.type,
+                        at=event.at,
+                        data=event.data,
+                    )
+                )
+                _project(session, execution, event)
+
+    def read(self, execution_id: str, after: int = 0, limit: int = 500) -> list[JournalEntry]:
+        """Entries with a sequence number above ``after``, in order."""
+        with self._database.read() as session:
+            rows = session.exec(
+                select(EventRow)
+                .where(EventRow.execution_id == execution_id, col(EventRow.sequence) > after)
+                .order_by(col(EventRow.sequence))
+                .limit(limit)
+            )
+            return [
+                JournalEntry(
+                    id=row.id,
+                    execution_id=row.execution_id,
+                    sequence=row.sequence,
+                    type=EventType(row.type),
+                    at=row.at,
+                    data=row.data,
+                )
+                for row in rows
+            ]
+
+
+def _project(session: Session, execution: ExecutionRow, event: Event) -> None:
+    """Fold one event into the rows that status is read from. A terminal status never changes."""
+    if Status(execution.status).terminal:
+        return
+    data = event.data
+    match event.type:
+        case EventType.EXECUTION_STARTED:
+            execution.started_at = execution.started_at or event.at
+            if execution.status == Status.QUEUED:
+                execution.status = Status.RUNNING
+        case EventType.EXECUTION_AWAITING_APPROVAL:
+            execution.status = Status.AWAITING_APPROVAL
+        case EventType.EXECUTION_APPROVED:
+            execution.status = Status.RUNNING
+        case EventType.EXECUTION_CANCELLING:
+            execution.status = Status.CANCELLING
+        case EventType.STREAM_STARTED:
+            _stream(session, execution.id, data).status = "running"
+        case EventType.STREAM_PLANNED:
+            _plan(_stream(session, execution.id, data), data)
+        case EventType.STREAM_FINISHED:
+            _finish_stream(_stream(session, execution.id, data), data)
+        case EventType.STEP_STARTED:
+            execution.current_step = data["title"]
+            _step(session, execution.id, data, event.at)
+        case EventType.STEP_COMPLETED:
+            _finish_step(session, execution, data, event.at)
+        case _ if event.type.terminal:
+            _finish(session, execution, event)
+
+
+def _stream(session: Session, execution_id: str, data: dict[str, Any]) -> StreamRow:
+    row = session.get(StreamRow, (execution_id, data["stream"]))
+    assert row is not None, "streams are written with their execution"
+    return row
+
+
+def _plan(stream: StreamRow, data: dict[str, Any]) -> None:
+    stream.plan_ref = data["plan_ref"]
+    stream.plan_titles = data["titles"]
+    stream.total = data["total"]
+    stream.cursor = data["cursor"]
+    stream.base = data["base"]
+    stream.checkpoint = data["checkpoint"]
+
+
+def _finish_stream(stream: StreamRow, data: dict[str, Any]) -> None:
+    stream.status = data["status"]
+    stream.reason = data["reason"]
+    stream.base = data.get("base") or stream.base
+    stream.checkpoint = data.get("checkpoint") or stream.checkpoint
+    stream.landed = data.get("landed", False)
+
+
+def _step(session: Session, execution_id: str, data: dict[str, Any], at: datetime) -> StepRow:
+    key = (execution_id, data["stream"], data["index"])
+    row = session.get(StepRow, key)
+    if row is None:
+        row = StepRow(
+            execution_id=execution_id,
+            stream=data["stream"],
+            index=data["index"],
+            kind=data["kind"],
+            title=data["title"],
+            status=StepStatus.RUNNING,
+            started_at=at,
+        )
+        session.add(row)
+    return row
+
+
+def _finish_step(session: Session, execution: ExecutionRow, data: dict[str, Any], at: datetime) -> None:
+    step = _step(session, execution.id, data, at)
+    step.status = data["status"]
+    step.finished_at = at
+    step.attempts = data.get("attempts", step.attempts)
+    step.tokens = data.get("tokens", 0)
+    execution.current_step = None
+    if "cursor" in data:
+        stream = _stream(session, execution.id, data)
+        stream.cursor = data["cursor"]
+        stream.checkpoint = data["checkpoint"]
+        stream.total = max(stream.total or 0, data["cursor"])
+
+
+def _finish(session: Session, execution: ExecutionRow, event: Event) -> None:
+    execution.status = event.type.removeprefix("execution.")
+    execution.finished_at = event.at
+    execution.current_step = None
+    execution.summary = event.data.get("summary")
+    execution.applied = event.data.get("applied", False)
+    execution.error = event.data.get("failure")
+    session.exec(
+        update(StreamRow)
+        .where(
+            col(StreamRow.execution_id) == execution.id,
+            col(StreamRow.status).in_(("pending", "running")),
+        )
+        .values(status="cancelled" if execution.status == Status.CANCELLED else "failed")
+    )

@@ -1,0 +1,104 @@
+"""The tables. Times are UTC; JSON columns are replaced whole, never changed in place."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, Column, MetaData, UniqueConstraint
+from sqlmodel import Field, SQLModel
+
+SQLModel.metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+class ExecutionRow(SQLModel, table=True):
+    """One execution. ``spec`` is the compiled input of its workflow, kept to start or resume it from."""
+
+    __tablename__ = "executions"
+
+    id: str = Field(primary_key=True, max_length=40)
+    status: str = Field(max_length=20, index=True)
+    project: str
+    task: str | None = None
+    manifest: str | None = None
+    environment: str | None = None
+    options: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    spec: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    resumed_from: str | None = None
+    created_at: datetime
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    last_sequence: int = 0
+    current_step: str | None = None
+    summary: str | None = None
+    applied: bool = False
+    error: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON))
+
+
+class StreamRow(SQLModel, table=True):
+    """One stream of an execution and how far it came; enough to resume it."""
+
+    __tablename__ = "streams"
+
+    execution_id: str = Field(primary_key=True, foreign_key="executions.id", max_length=40)
+    stream: str = Field(primary_key=True, max_length=64)
+    ordinal: int
+    description: str
+    status: str = Field(default="pending", max_length=20)
+    reason: str = ""
+    base: str | None = None
+    checkpoint: str | None = None
+    plan_ref: str | None = None
+    plan_titles: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    total: int | None = None
+    cursor: int = 0
+    landed: bool = False
+
+
+class StepRow(SQLModel, table=True):
+    __tablename__ = "steps"
+
+    execution_id: str = Field(primary_key=True, foreign_key="executions.id", max_length=40)
+    stream: str = Field(primary_key=True, max_length=64)
+    index: int = Field(primary_key=True)
+    kind: str = Field(max_length=20)
+    title: str
+    status: str = Field(max_length=20)
+    attempts: int = 1
+    tokens: int = 0
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+
+
+class EventRow(SQLModel, table=True):
+    """The journal. ``id`` makes a second write of the same event harmless."""
+
+    __tablename__ = "events"
+    __table_args__ = (UniqueConstraint("execution_id", "sequence"),)
+
+    id: str = Field(primary_key=True, max_length=200)
+    execution_id: str = Field(foreign_key="executions.id", max_length=40)
+    sequence: int
+    type: str = Field(max_length=40)
+    at: datetime
+    data: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+
+
+class ArtifactRow(SQLModel, table=True):
+    """What an execution hands back. ``blob`` is the SHA-256 of its content in the blob store."""
+
+    __tablename__ = "artifacts"
+
+    execution_id: str = Field(primary_key=True, foreign_key="executions.id", max_length=40)
+    name: str = Field(primary_key=True, max_length=400)
+    stream: str = Field(max_length=64)
+    kind: str = Field(max_length=10)
+    path: str | None = None
+    action: str | None = None
+    size: int = 0
+    blob: str | None = None
