@@ -22,9 +22,7 @@ RETRY = RetryPolicy(
     maximum_attempts=12,
 )
 ONCE = RetryPolicy(maximum_attempts=1)
-FOR_EVER = RetryPolicy(
-    initial_interval=timedelta(milliseconds=100), maximum_interval=timedelta(seconds=15)
-)
+FOR_EVER = RetryPolicy(initial_interval=timedelta(milliseconds=100), maximum_interval=timedelta(seconds=15))
 """The journal waits for the store as long as it takes: an event that is not written is a lie told later."""
 
 Report = TypeVar("Report", bound=Carried)

@@ -50,9 +50,7 @@ class ManifestWorkflow:
 
     @workflow.run
     async def run(self, input: ManifestInput) -> ExecutionResult:
-        self._outbox.emit(
-            EventType.EXECUTION_STARTED, streams=[entry.stream.id for entry in input.streams]
-        )
+        self._outbox.emit(EventType.EXECUTION_STARTED, streams=[entry.stream.id for entry in input.streams])
         await flush(self._run, self._outbox)
         for entry in input.streams:
             self._results[entry.stream.id] = await self._stream(entry)
@@ -78,9 +76,7 @@ class ManifestWorkflow:
         """A child that is asked, not terminated, when its parent ends: it has processes to reap."""
         self._child = await workflow.start_child_workflow(
             StreamWorkflow.run,
-            StreamInput(
-                run=self._run, stream=entry.stream, root=False, base=self._base(), resume=entry.resume
-            ),
+            StreamInput(run=self._run, stream=entry.stream, root=False, base=self._base(), resume=entry.resume),
             id=f"{workflow.info().workflow_id}/{entry.stream.id}",
             parent_close_policy=workflow.ParentClosePolicy.REQUEST_CANCEL,
             cancellation_type=workflow.ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
@@ -105,9 +101,7 @@ class ManifestWorkflow:
         return done[-1].checkpoint if done else None
 
     def _skip(self, entry: ManifestStream, reason: str) -> StreamResult:
-        self._outbox.emit(
-            EventType.STREAM_FINISHED, stream=entry.stream.id, status="skipped", reason=reason
-        )
+        self._outbox.emit(EventType.STREAM_FINISHED, stream=entry.stream.id, status="skipped", reason=reason)
         return StreamResult(outcome="skipped", summary=reason)
 
     async def _close(self) -> ExecutionResult:

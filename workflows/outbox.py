@@ -22,9 +22,7 @@ class Outbox:
 
     def emit(self, type_: EventType, **data: Any) -> Event:
         self.emitted += 1
-        event = Event(
-            id=f"{workflow.info().workflow_id}:{self.emitted}", type=type_, at=workflow.now(), data=data
-        )
+        event = Event(id=f"{workflow.info().workflow_id}:{self.emitted}", type=type_, at=workflow.now(), data=data)
         self._waiting.append(event)
         return event
 

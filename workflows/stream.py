@@ -59,9 +59,9 @@ class StreamWorkflow:
         self._position = position
         self._outbox = Outbox(input.position.emitted if input.position else 0)
         self._started = (input.position and input.position.started) or workflow.now()
-        self._deadline = (
-            input.position.deadline if input.position else None
-        ) or workflow.now() + timedelta(milliseconds=input.stream.timeout_ms)
+        self._deadline = (input.position.deadline if input.position else None) or workflow.now() + timedelta(
+            milliseconds=input.stream.timeout_ms
+        )
         self._clock_stopped = False
         self._cancel: CancelRequest | None = None
         self._decision: PlanDecision | None = None
@@ -148,9 +148,7 @@ class StreamWorkflow:
         stopped = self._clock_stopped
         remaining = None if stopped else self._deadline - workflow.now()
         try:
-            await workflow.wait_condition(
-                lambda: happened() or self._clock_stopped != stopped, timeout=remaining
-            )
+            await workflow.wait_condition(lambda: happened() or self._clock_stopped != stopped, timeout=remaining)
         except TimeoutError:
             return False
         return True
@@ -247,9 +245,7 @@ class StreamWorkflow:
         self._deadline = workflow.now() + remaining
         assert self._decision is not None
         if not self._decision.approved:
-            raise _Ended(
-                Failure(code="plan_rejected", message=self._decision.reason or "the plan was rejected")
-            )
+            raise _Ended(Failure(code="plan_rejected", message=self._decision.reason or "the plan was rejected"))
         self._outbox.emit(EventType.EXECUTION_APPROVED, stream=self._stream.id)
 
     # -- one step
@@ -309,9 +305,7 @@ class StreamWorkflow:
                     index=entry.step,
                     owns=self._stream.owns,
                 )
-                return await call(
-                    WORK, work, StepReport, self._outbox, queue=position.queue, summary=entry.title[:200]
-                )
+                return await call(WORK, work, StepReport, self._outbox, queue=position.queue, summary=entry.title[:200])
             command = RunCommand(**common, command=entry.command)
             return await call(
                 RUN_COMMAND,
@@ -374,7 +368,7 @@ class StreamWorkflow:
         )
 
     async def _require_tests(self) -> None:
-        """With ``requireTests``, tests must have run and passed; none among the commands: the project's own are found."""
+        """With ``requireTests`` tests must have run and passed; none among the commands: the project's are found."""
         if self._stream.require_tests and self._position and not self._position.tests_passed:
             await self._step(FIND_TESTS)
 
@@ -387,9 +381,7 @@ class StreamWorkflow:
         position = self._position.model_copy(
             update={"emitted": self._outbox.emitted, "deadline": self._deadline, "started": self._started}
         )
-        workflow.continue_as_new(
-            self._input.model_copy(update={"position": position, "resume": None, "base": None})
-        )
+        workflow.continue_as_new(self._input.model_copy(update={"position": position, "resume": None, "base": None}))
 
     # -- the end
 
@@ -407,17 +399,13 @@ class StreamWorkflow:
                 land=self._run.apply and complete,
             )
             try:
-                finished = await call(
-                    FINISH_STREAM, request, FinishedStream, self._outbox, queue=position.queue
-                )
+                finished = await call(FINISH_STREAM, request, FinishedStream, self._outbox, queue=position.queue)
                 failure = failure or finished.failure
             except FailureError as error:
                 failure = failure or failure_of(error)
         return self._result(failure, cancelled, finished)
 
-    def _result(
-        self, failure: Failure | None, cancelled: bool, finished: FinishedStream | None
-    ) -> StreamResult:
+    def _result(self, failure: Failure | None, cancelled: bool, finished: FinishedStream | None) -> StreamResult:
         position = self._position
         changed = finished.changed if finished else 0
         outcome = "cancelled" if cancelled else "failed" if failure else "completed"

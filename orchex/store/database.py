@@ -113,9 +113,7 @@ def _told() -> Iterator[None]:
     except OperationalError as error:
         reason = str(error.orig)
         if "disk is full" in reason or "disk full" in reason:
-            raise StorageError(
-                f"the store is full: {reason}", hint="Free disk space and try again."
-            ) from error
+            raise StorageError(f"the store is full: {reason}", hint="Free disk space and try again.") from error
         if "readonly" in reason or "unable to open" in reason:
             raise StorageError(
                 f"the store cannot be written: {reason}",

@@ -43,9 +43,7 @@ def upgrade() -> None:
         sa.Column("action", sa.String(), nullable=True),
         sa.Column("size", sa.Integer(), nullable=False),
         sa.Column("blob", sa.String(), nullable=True),
-        sa.ForeignKeyConstraint(
-            ["execution_id"], ["executions.id"], name=op.f("fk_artifacts_execution_id_executions")
-        ),
+        sa.ForeignKeyConstraint(["execution_id"], ["executions.id"], name=op.f("fk_artifacts_execution_id_executions")),
         sa.PrimaryKeyConstraint("execution_id", "name", name=op.f("pk_artifacts")),
     )
     op.create_table(
@@ -56,9 +54,7 @@ def upgrade() -> None:
         sa.Column("type", sa.String(40), nullable=False),
         sa.Column("at", UTCDateTime(), nullable=False),
         sa.Column("data", sa.JSON(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["execution_id"], ["executions.id"], name=op.f("fk_events_execution_id_executions")
-        ),
+        sa.ForeignKeyConstraint(["execution_id"], ["executions.id"], name=op.f("fk_events_execution_id_executions")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_events")),
         sa.UniqueConstraint("execution_id", "sequence", name=op.f("uq_events_execution_id_sequence")),
     )
@@ -74,9 +70,7 @@ def upgrade() -> None:
         sa.Column("tokens", sa.Integer(), nullable=False),
         sa.Column("started_at", UTCDateTime(), nullable=True),
         sa.Column("finished_at", UTCDateTime(), nullable=True),
-        sa.ForeignKeyConstraint(
-            ["execution_id"], ["executions.id"], name=op.f("fk_steps_execution_id_executions")
-        ),
+        sa.ForeignKeyConstraint(["execution_id"], ["executions.id"], name=op.f("fk_steps_execution_id_executions")),
         sa.PrimaryKeyConstraint("execution_id", "stream", "index", name=op.f("pk_steps")),
     )
     op.create_table(
@@ -94,9 +88,7 @@ def upgrade() -> None:
         sa.Column("total", sa.Integer(), nullable=True),
         sa.Column("cursor", sa.Integer(), nullable=False),
         sa.Column("landed", sa.Boolean(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["execution_id"], ["executions.id"], name=op.f("fk_streams_execution_id_executions")
-        ),
+        sa.ForeignKeyConstraint(["execution_id"], ["executions.id"], name=op.f("fk_streams_execution_id_executions")),
         sa.PrimaryKeyConstraint("execution_id", "stream", name=op.f("pk_streams")),
     )
 

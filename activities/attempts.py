@@ -1,0 +1,110 @@
+"""What every attempt of every activity has in common, as one Temporal interceptor.
+
+An attempt heartbeats while it runs, writes the journal events that ride along, turns our errors into Temporal's,
+and is entered in a ledger, so that the successor of a worker that died can hand its attempts back at once.
+"""
+
+import asyncio
+import logging
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any
+
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
+
+from activities.ledger import AttemptLedger
+from activities.messages import Carried, Carrier, RecordEvents, StepRequest
+from orchex.domain.errors import OrchexError
+from orchex.domain.event import Event, EventType
+from orchex.store.journal import Journal
+
+HEARTBEAT_SECONDS = 0.2
+"""A cancel reaches an activity in the answer to a heartbeat; the worker passes on at most one each quarter second."""
+
+log = logging.getLogger(__name__)
+
+
+class AttemptInterceptor(Interceptor):
+    def __init__(self, journal: Journal, ledger: AttemptLedger) -> None:
+        self._journal = journal
+        self._ledger = ledger
+
+    def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
+        return _Attempt(next, self._journal, self._ledger)
+
+
+class _Attempt(ActivityInboundInterceptor):
+    def __init__(self, next: ActivityInboundInterceptor, journal: Journal, ledger: AttemptLedger) -> None:
+        super().__init__(next)
+        self._journal = journal
+        self._ledger = ledger
+
+    async def execute_activity(self, input: ExecuteActivityInput) -> Any:
+        info = activity.info()
+        if info.is_local:
+            return await super().execute_activity(input)
+        request = input.args[0] if input.args else None
+        writing = asyncio.create_task(self._write(request))
+        beating = asyncio.create_task(_heartbeat())
+        try:
+            with self._ledger.entry(info.task_token):
+                report = await super().execute_activity(input)
+        except asyncio.CancelledError:
+            if _worker_stops():
+                raise ApplicationError("the worker was stopped in mid-step", type="worker_shutdown") from None
+            raise
+        except OrchexError as error:
+            raise ApplicationError(
+                error.message, error.hint, type=error.code, non_retryable=not error.retryable
+            ) from error
+        finally:
+            beating.cancel()
+            journaled = await _settled(writing)
+        return report.model_copy(update={"journaled": journaled}) if isinstance(report, Carried) else report
+
+    async def _write(self, request: Any) -> bool:
+        """Write the events that ride along; false when the store would not have them (they will come again)."""
+        if not isinstance(request, Carrier) or isinstance(request, RecordEvents):
+            return True
+        events = (*request.events, *_retried(request))
+        try:
+            await asyncio.to_thread(self._journal.append, request.run.execution_id, events)
+        except OrchexError as error:
+            log.warning("journal not written: %s", error)
+            return False
+        return True
+
+
+async def _settled(writing: asyncio.Task[bool]) -> bool:
+    """The outcome of the write, also when this activity is being cancelled."""
+    while not writing.done():
+        with suppress(asyncio.CancelledError):
+            await asyncio.wait([writing])
+    return writing.result()
+
+
+async def _heartbeat() -> None:
+    while True:
+        await asyncio.sleep(HEARTBEAT_SECONDS)
+        activity.heartbeat()
+
+
+def _worker_stops() -> bool:
+    details = activity.cancellation_details()
+    return activity.is_worker_shutdown() and not (details and details.cancel_requested)
+
+
+def _retried(request: Carrier) -> tuple[Event, ...]:
+    attempt = activity.info().attempt
+    if attempt == 1 or not isinstance(request, StepRequest):
+        return ()
+    return (
+        Event(
+            id=f"{request.started_event}.{attempt}",
+            type=EventType.STEP_RETRIED,
+            at=datetime.now(UTC),
+            data={"stream": request.stream_id, "title": request.title, "attempt": attempt},
+        ),
+    )
