@@ -1,0 +1,83 @@
+"""What the environment configures. Built by ``load_settings``, never at import."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from orchex.domain.errors import InvalidInput
+
+_TEMPORAL_CLIENT_VARIABLES = ("TEMPORAL_ADDRESS", "TEMPORAL_PROFILE", "TEMPORAL_CONFIG_FILE")
+
+
+def _state_home() -> Path:
+    """``$XDG_STATE_HOME/orchex``, else ``~/.local/state/orchex``.
+
+    The XDG base directory specification says that a relative ``XDG_STATE_HOME`` is to be ignored.
+    """
+    state = Path(os.environ.get("XDG_STATE_HOME", ""))
+    if state.is_absolute():
+        return state / "orchex"
+    try:
+        return Path.home() / ".local" / "state" / "orchex"
+    except RuntimeError:
+        raise InvalidInput(
+            "There is no home directory to keep Orchex's state in: HOME is not set, and this user is not in "
+            "the password database.",
+            hint="Set ORCHEX_HOME to a folder that this user alone can write.",
+        ) from None
+
+
+def _expanded(path: Path) -> Path:
+    try:
+        return path.expanduser().absolute()
+    except RuntimeError as error:
+        raise ValueError(f"{path} cannot be expanded: {error}") from None
+
+
+AbsolutePath = Annotated[Path, AfterValidator(_expanded)]
+
+
+class Settings(BaseSettings):
+    """The settings of one process. Each field is read from ``ORCHEX_<FIELD>``; an empty variable is an
+    unset one.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="ORCHEX_", env_ignore_empty=True, frozen=True, extra="ignore", hide_input_in_errors=True
+    )
+
+    home: AbsolutePath = Field(default_factory=_state_home)
+    """Where everything of Orchex lives: the stack, its databases, private repositories, blobs, logs."""
+    database_url: str | None = None
+    """Where the store is, as an SQLAlchemy URL; none means a SQLite file under ``home``."""
+    idle_seconds: float = Field(default=900, ge=1, allow_inf_nan=False)
+    """How long a stack in the background stays with no client and nothing unfinished, in seconds."""
+    temporal_profile: AbsolutePath | None = None
+    """A ``temporal-dev.yaml`` to use in place of the one that comes with Orchex."""
+    task_queue: str = Field(default="orchex", min_length=1, max_length=200)
+    """The Temporal task queue that workflows and activities run on."""
+
+    @property
+    def external_temporal(self) -> bool:
+        """Whether Temporal's own environment configuration names a server; then none is started here."""
+        return any(os.environ.get(name) for name in _TEMPORAL_CLIENT_VARIABLES)
+
+
+def load_settings() -> Settings:
+    """Read the settings from the environment. Raises ``InvalidInput`` with each variable and what it
+    allows.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        problems = [
+            f"ORCHEX_{str(detail['loc'][0]).upper()}: {detail['msg']}" if detail["loc"] else detail["msg"]
+            for detail in error.errors(include_url=False, include_input=False)
+        ]
+        raise InvalidInput(
+            "The environment holds a setting that cannot be used. " + "; ".join(problems),
+            hint="Correct the variable, or unset it to get the default.",
+        ) from None
