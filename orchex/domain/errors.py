@@ -18,11 +18,17 @@
     │   ├── MergeConflict           merge_conflict
     │   └── WorkspaceLost           workspace_lost
     ├── EditRefused                 a tool call was refused; told to whoever asked for the edit, nothing was written
+    ├── WorkspaceBusy               another attempt still holds the workspace; the same call may succeed later
+    ├── CommandNotStarted           the program could not be executed at all: its folder or its mounts are missing
+    ├── CommandHostLost             the process that watched a command vanished; its end is unknown, its processes are gone
     ├── StorageError                disk full, read-only home, damaged store
     └── StackError                  the embedded stack could not be started or reached
 """
 
+from collections.abc import Iterable
 from typing import ClassVar
+
+from orchex.domain.diagnostic import Diagnostic
 
 
 class OrchexError(Exception):
@@ -46,6 +52,16 @@ class OrchexError(Exception):
 
 class InvalidInput(OrchexError):
     code = "validation_failed"
+
+
+class InvalidManifest(InvalidInput):
+    """``diagnostics`` holds everything that is wrong, sorted by position; the message is one line for each."""
+
+    code = "invalid_manifest"
+
+    def __init__(self, diagnostics: Iterable[Diagnostic], *, hint: str = "") -> None:
+        self.diagnostics = sorted(diagnostics)
+        super().__init__("\n".join(map(str, self.diagnostics)), hint=hint)
 
 
 class ProjectRefused(InvalidInput):
@@ -89,7 +105,13 @@ class OwnershipViolation(ExecutionFailure):
 
 
 class MergeConflict(ExecutionFailure):
+    """``files`` are the paths, relative to the project, that stand in the way."""
+
     code = "merge_conflict"
+
+    def __init__(self, message: str, *, hint: str = "", files: tuple[str, ...] = ()) -> None:
+        super().__init__(message, hint=hint)
+        self.files = files
 
 
 class WorkspaceLost(ExecutionFailure):
@@ -98,6 +120,20 @@ class WorkspaceLost(ExecutionFailure):
 
 class EditRefused(OrchexError):
     code = "edit_refused"
+
+
+class WorkspaceBusy(OrchexError):
+    code = "workspace_busy"
+    retryable = True
+
+
+class CommandNotStarted(OrchexError):
+    code = "command_not_started"
+
+
+class CommandHostLost(OrchexError):
+    code = "command_host_lost"
+    retryable = True
 
 
 class StorageError(OrchexError):
