@@ -80,6 +80,7 @@ class StepRequest(Carrier):
     title: str
     started_event: str
     pass_env: tuple[str, ...] = ()
+    environment: str | None = None
 
 
 class Work(StepRequest):

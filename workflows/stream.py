@@ -294,6 +294,7 @@ class StreamWorkflow:
             "title": entry.title,
             "started_event": started.id,
             "pass_env": self._stream.pass_env,
+            "environment": self._stream.environment,
         }
         retry = ONCE if entry.command and entry.command.retry == "never" else RETRY
         try:

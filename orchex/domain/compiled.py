@@ -40,6 +40,7 @@ class CompiledStream(_Data):
     setup: tuple[CompiledCommand, ...] = ()
     commands: tuple[CompiledCommand, ...] = ()
     pass_env: tuple[str, ...] = ()
+    environment: str | None = None
     needs: tuple[str, ...] = ()
     owns: tuple[str, ...] = ()
     approval: Literal["none", "plan"] = "none"
@@ -53,6 +54,5 @@ class RunContext(_Data):
 
     execution_id: str
     project: str
-    environment: str | None = None
     dry_run: bool = False
     apply: bool = True

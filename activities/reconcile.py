@@ -1,0 +1,66 @@
+"""Bringing the store and Temporal back into step after a crash between the two, or a hand on Temporal's own tools."""
+
+from datetime import UTC, datetime
+
+from temporalio import activity
+from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.service import RPCError, RPCStatusCode
+
+from activities.launch import launch
+from activities.messages import RECONCILE
+from orchex.domain.event import Event, EventType
+from orchex.domain.execution import Failure
+from orchex.store.environments import Environments
+from orchex.store.executions import Executions
+from orchex.store.journal import Journal
+
+_ENDS: dict[WorkflowExecutionStatus, tuple[EventType, Failure | None]] = {
+    WorkflowExecutionStatus.CANCELED: (EventType.EXECUTION_CANCELLED, None),
+    WorkflowExecutionStatus.TERMINATED: (
+        EventType.EXECUTION_FAILED,
+        Failure(code="internal", message="the workflow was terminated through Temporal, which runs no clean-up"),
+    ),
+    WorkflowExecutionStatus.TIMED_OUT: (
+        EventType.EXECUTION_FAILED,
+        Failure(code="timeout", message="the workflow ran into the server's own limit of 30 days"),
+    ),
+}
+_LOST = (EventType.EXECUTION_FAILED, Failure(code="internal", message="the workflow ended without telling its result"))
+
+
+class Reconciler:
+    """Starts what was accepted and never started; closes rows whose workflow is gone."""
+
+    def __init__(
+        self, client: Client, queue: str, executions: Executions, journal: Journal, environments: Environments
+    ) -> None:
+        self._client = client
+        self._queue = queue
+        self._executions = executions
+        self._journal = journal
+        self._environments = environments
+
+    @activity.defn(name=RECONCILE)
+    async def reconcile(self) -> None:
+        for execution_id in self._executions.unfinished():
+            await self._reconcile(execution_id)
+
+    async def _reconcile(self, execution_id: str) -> None:
+        try:
+            description = await self._client.get_workflow_handle(execution_id).describe()
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                raise
+            await launch(self._client, execution_id, self._executions.spec(execution_id), self._queue)
+            self._executions.started(execution_id)
+            return
+        status = description.status
+        if status in (None, WorkflowExecutionStatus.RUNNING, WorkflowExecutionStatus.CONTINUED_AS_NEW):
+            self._executions.started(execution_id)
+            return
+        type_, failure = _ENDS.get(status, _LOST)
+        summary = failure.message if failure else "cancelled through Temporal"
+        data = {"summary": summary, "failure": failure.model_dump(mode="json") if failure else None}
+        event = Event(id=f"{execution_id}:reconciled", type=type_, at=datetime.now(UTC), data=data)
+        self._journal.append(execution_id, (event,))
+        self._environments.forget(execution_id)

@@ -1,0 +1,38 @@
+"""What a front end asks for when it starts an execution."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+from pydantic import Field
+
+from orchex.domain.execution import Wire
+from orchex.domain.manifest import Manifest
+
+
+class StartOptions(Wire):
+    """``max_steps`` and ``timeout`` (milliseconds) override each stream's own; null leaves them."""
+
+    dry_run: bool = False
+    apply: bool = True
+    model: str | None = None
+    max_steps: int | None = Field(default=None, ge=1, le=1000)
+    timeout: int | None = Field(default=None, ge=1)
+    approval: Literal["none", "plan"] | None = None
+
+
+class StartRequest(Wire):
+    """A manifest's streams (all of them when none is named), or a ``task``, carried out on the folder ``project``.
+
+    ``plan`` is the runbook of a task; ``environ`` the environment that its commands inherit, which is kept in a file
+    that only the user can read, and never enters the store or a workflow.
+    """
+
+    project: str
+    manifest: Manifest | None = None
+    streams: tuple[str, ...] = ()
+    task: str | None = None
+    plan: str | None = None
+    files: tuple[str, ...] = ()
+    environment: str | None = None
+    options: StartOptions = StartOptions()
+    environ: Mapping[str, str] = Field(default_factory=dict)

@@ -1,0 +1,56 @@
+"""One JSON document a line. A client sends one call; the answer is any number of items, then a result or an error.
+
+::
+
+    > {"method": "watch", "params": {"execution_id": "exec_…", "after": 0}}
+    < {"item": {…}}
+    < {"result": null}        or  {"error": {"code": "not_found", "message": "…", "hint": "…"}}
+"""
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any, Literal, Protocol
+
+from activities.messages import Landed
+from orchex.domain import errors
+from orchex.domain.errors import OrchexError
+from orchex.domain.event import JournalEntry
+from orchex.domain.execution import Execution, ExecutionList
+from orchex.domain.start import StartRequest
+
+LINE_LIMIT = 64 * 1024 * 1024
+"""Bytes of one line, above any patch that is worth reading."""
+
+
+class Orchestrator(Protocol):
+    """What every front end may ask for; ``Engine`` answers directly, ``DoorClient`` through the socket."""
+
+    async def start(self, request: StartRequest) -> str: ...
+    async def resume(self, execution_id: str, environ: dict[str, str]) -> str: ...
+    async def get(self, execution_id: str) -> Execution: ...
+    async def page(self, limit: int = 50, before: str | None = None) -> ExecutionList: ...
+    async def latest(self) -> str: ...
+    async def patch(self, execution_id: str) -> bytes: ...
+    async def artifact(self, execution_id: str, name: str) -> bytes: ...
+    def watch(self, execution_id: str, after: int = 0) -> AsyncIterator[JournalEntry]: ...
+    async def cancel(self, execution_id: str, reason: str = "") -> Execution: ...
+    async def decide(self, execution_id: str, *, approved: bool, reason: str = "") -> Execution: ...
+    async def land(self, execution_id: str, direction: Literal["apply", "undo"]) -> Landed: ...
+
+
+def encode(document: Any) -> bytes:
+    return json.dumps(document).encode() + b"\n"
+
+
+def error_document(error: OrchexError) -> dict[str, str]:
+    return {"code": error.code, "kind": type(error).__name__, "message": error.message, "hint": error.hint}
+
+
+def error_from(document: dict[str, str]) -> OrchexError:
+    """The same class on the client's side, so that exit codes follow the error and not its text."""
+    kind = getattr(errors, document["kind"], OrchexError)
+    if not (isinstance(kind, type) and issubclass(kind, OrchexError)):
+        kind = OrchexError
+    error = OrchexError.__new__(kind)
+    OrchexError.__init__(error, document["message"], hint=document["hint"])
+    return error
