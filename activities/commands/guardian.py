@@ -13,6 +13,7 @@ On the control socket comes one request, a length (4 bytes, big-endian) and JSON
 Standard library only: it is forked by the spawner process.
 """
 
+import errno
 import json
 import os
 import select
@@ -42,20 +43,20 @@ def guard(control: socket.socket, output: int) -> None:
     syscalls.name_process("orchex-guardian")
     syscalls.become_subreaper()
     os.setsid()
-    brood = Brood()
     plan = None if request["mounts"] is None else mounts.MountPlan(*request["mounts"])
-    main, refusal = _start(request, plan, output)
+    brood = Brood()
+    refusal = brood.start(request, plan, output)
     os.close(output)
     if refusal:
         brood.wait(_PATIENCE)
         _send(control, json.loads(refusal))
         return
-    _send(control, {"started": main})
-    leftovers = 0 if _stopped(brood, main, control) else brood.count_leftovers()
+    _send(control, {"started": brood.main})
+    leftovers = 0 if _stopped(brood, control) else brood.count_leftovers()
     survivors = brood.end()
     if plan is not None:
         mounts.leave(plan)
-    _send(control, _report(brood.statuses.get(main), leftovers, survivors))
+    _send(control, _report(brood.status, leftovers, survivors))
     brood.outlast()
 
 
@@ -63,10 +64,22 @@ class Brood:
     """All processes below this one. Needs SIGCHLD, which it takes over."""
 
     def __init__(self) -> None:
-        self.statuses: dict[int, int] = {}
+        self.main = 0
+        self.status: int | None = None
         self.wake, wake_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         signal.set_wakeup_fd(wake_end, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
+
+    def start(self, request: dict[str, Any], plan: mounts.MountPlan | None, output: int) -> bytes:
+        """Fork and execute the command. Returns its refusal as JSON, empty once it runs."""
+        reader, writer = os.pipe2(os.O_CLOEXEC)
+        guardian = os.getpid()
+        self.main = os.fork()
+        if self.main == 0:
+            _become(request, plan, output, writer, guardian)
+        os.close(writer)
+        with os.fdopen(reader, "rb") as refusals:
+            return refusals.read()
 
     def collect(self) -> bool:
         """Reap what has ended; False once there is no process left."""
@@ -77,7 +90,8 @@ class Brood:
                 pid, status = os.waitpid(-1, os.WNOHANG)
                 if pid == 0:
                     return True
-                self.statuses = {**self.statuses, pid: status} if not self.statuses else self.statuses
+                if pid == self.main and self.status is None:
+                    self.status = status
         except ChildProcessError:
             return False
 
@@ -127,30 +141,16 @@ class Brood:
             self.signal(signal.SIGKILL)
 
 
-def _stopped(brood: Brood, main: int, control: socket.socket) -> bool:
+def _stopped(brood: Brood, control: socket.socket) -> bool:
     """Wait until the main process ends (False) or the worker asks for its end (True)."""
-    while brood.collect() and main not in brood.statuses:
+    while brood.collect() and brood.status is None:
         ready, _, _ = select.select([control, brood.wake], [], [])
         if control in ready and not control.recv(1):
             return True
     return False
 
 
-def _start(request: dict[str, Any], plan: mounts.MountPlan | None, output: int) -> tuple[int, bytes]:
-    """Fork and execute the command; the second value is its refusal as JSON, empty when it runs."""
-    reader, writer = os.pipe2(os.O_CLOEXEC)
-    guardian = os.getpid()
-    main = os.fork()
-    if main == 0:
-        _become(request, plan, output, writer, guardian)
-    os.close(writer)
-    with open(reader, "rb") as refusals:
-        return main, refusals.read()
-
-
-def _become(
-    request: dict[str, Any], plan: mounts.MountPlan | None, output: int, writer: int, guardian: int
-) -> None:
+def _become(request: dict[str, Any], plan: mounts.MountPlan | None, output: int, writer: int, guardian: int) -> None:
     """Turn the forked child into the command. Never returns."""
     stage = "mount"
     try:
@@ -165,8 +165,9 @@ def _become(
         syscalls.die_with_parent(signal.SIGKILL)
         if os.getppid() == guardian:
             os.execvpe(request["argv"][0], request["argv"], request["env"])
-    except OSError as error:
-        refusal = {"refused": stage, "errno": error.errno, "message": str(error)}
+    except (OSError, ValueError) as error:
+        number = error.errno if isinstance(error, OSError) else errno.EINVAL
+        refusal = {"refused": stage, "errno": number, "message": str(error)}
         os.write(writer, json.dumps(refusal).encode())
     finally:
         os._exit(127)
