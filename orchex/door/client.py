@@ -58,10 +58,8 @@ class DoorClient:
                 yield JournalEntry.model_validate(answer["item"])
 
     async def _call(self, method: str, **params: Any) -> Any:
-        answer: dict[str, Any] = {}
-        async for answer in self._exchange(method, params):
-            pass
-        return answer["result"]
+        answers = [answer async for answer in self._exchange(method, params)]
+        return answers[-1]["result"]
 
     async def _exchange(self, method: str, params: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
         """Every answer to one call, the last one with ``result``."""

@@ -1,0 +1,17 @@
+"""Writing journal events that have nothing to ride along with."""
+
+from temporalio import activity
+
+from activities.messages import RECORD_EVENTS, Carried, RecordEvents
+from orchex.store.journal import Journal
+
+
+class Recorder:
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+
+    @activity.defn(name=RECORD_EVENTS)
+    async def record_events(self, request: RecordEvents) -> Carried:
+        """Raises :class:`StorageError` when the store will not have them; the workflow asks again."""
+        self._journal.append(request.run.execution_id, request.events)
+        return Carried()

@@ -1,0 +1,199 @@
+"""The worker process: the place where implementations are chosen and put together.
+
+Embedded, it belongs to a stack: it connects to the stack's Temporal server and opens the door to clients.
+Otherwise it connects to whatever Temporal's own environment configuration names, and polls a queue of its own host
+besides the shared one, so that a stream's steps come back to the host that holds its workspace.
+"""
+
+import asyncio
+import logging
+import signal
+import uuid
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from temporalio.client import (
+    Client,
+    Schedule,
+    ScheduleActionStartWorkflow,
+    ScheduleAlreadyRunningError,
+    ScheduleIntervalSpec,
+    ScheduleSpec,
+)
+from temporalio.worker import Worker
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+
+from activities.attempts import AttemptInterceptor
+from activities.commands.runner import CommandRunner
+from activities.landing import LandingActivities
+from activities.ledger import AttemptLedger
+from activities.reconcile import Reconciler
+from activities.recording import Recorder
+from activities.steps import StepActivities
+from activities.streams import StreamActivities
+from orchex.domain.errors import StackError
+from orchex.door.server import open_door
+from orchex.engine import Engine
+from orchex.engine.connect import connect
+from orchex.settings import Settings
+from orchex.stack.activity import BUSY_EVERY, mark_busy
+from orchex.stack.endpoint import Endpoint
+from orchex.store.blobs import BlobStore
+from orchex.store.database import Database, open_database
+from orchex.store.environments import Environments
+from orchex.store.executions import Executions
+from orchex.store.journal import Journal
+from workflows.land import LandWorkflow
+from workflows.manifest import ManifestWorkflow
+from workflows.reconcile import ReconcileWorkflow
+from workflows.stream import StreamWorkflow
+
+RECONCILE_EVERY = timedelta(seconds=30)
+CONNECT_SECONDS = 60
+GRACE = timedelta(seconds=2)
+"""How long a stopping worker waits for activities; what is cut short is retried by its successor."""
+
+WORKFLOWS = (StreamWorkflow, ManifestWorkflow, LandWorkflow, ReconcileWorkflow)
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What activities are made of; also how tests build a worker of their own."""
+
+    home: Path
+    database: Database
+    blobs: BlobStore
+    journal: Journal
+    executions: Executions
+    environments: Environments
+    runner: CommandRunner
+
+
+@asynccontextmanager
+async def open_parts(home: Path, database: Database) -> AsyncIterator[Parts]:
+    async with CommandRunner() as runner:
+        yield Parts(
+            home=home,
+            database=database,
+            blobs=BlobStore(home / "blobs"),
+            journal=Journal(database),
+            executions=Executions(database),
+            environments=Environments(home),
+            runner=runner,
+        )
+
+
+def build_worker(client: Client, parts: Parts, queue: str, *, host_queue: str | None = None) -> Worker:
+    """A Temporal worker on ``queue``; ``host_queue`` is what its streams are told to come back to."""
+    ledger = AttemptLedger(parts.home / "attempts")
+    steps = StepActivities(parts.home, parts.blobs, parts.executions, parts.environments, parts.runner)
+    streams = StreamActivities(parts.home, parts.blobs, parts.executions, parts.environments, host_queue)
+    landing = LandingActivities(parts.home, parts.executions)
+    reconciler = Reconciler(client, queue, parts.executions, parts.journal, parts.environments)
+    return Worker(
+        client,
+        task_queue=queue,
+        workflows=list(WORKFLOWS),
+        activities=[
+            streams.open_stream,
+            streams.finish_stream,
+            steps.work,
+            steps.run_command,
+            landing.land,
+            reconciler.reconcile,
+            Recorder(parts.journal).record_events,
+        ],
+        interceptors=[AttemptInterceptor(parts.journal, ledger)],
+        workflow_runner=SandboxedWorkflowRunner(
+            restrictions=SandboxRestrictions.default.with_passthrough_modules("orchex.domain", "activities")
+        ),
+        max_heartbeat_throttle_interval=timedelta(milliseconds=250),
+        sticky_queue_schedule_to_start_timeout=timedelta(seconds=1),
+        graceful_shutdown_timeout=GRACE,
+        max_concurrent_activities=32,
+    )
+
+
+async def run_worker(settings: Settings, endpoint: Endpoint | None) -> None:
+    """Work until SIGTERM or SIGINT. ``endpoint`` is the stack's, null for a worker on its own."""
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    database = open_database(settings.database_url, settings.home)
+    client = await _connect(endpoint)
+    queue = endpoint.task_queue if endpoint else settings.task_queue
+    async with AsyncExitStack() as stack:
+        parts = await stack.enter_async_context(open_parts(settings.home, database))
+        handed_back = await AttemptLedger(settings.home / "attempts").hand_back(client)
+        if handed_back:
+            log.info("handed back %d attempts of a worker that was lost", handed_back)
+        for worker in _workers(client, parts, queue, settings.home, embedded=endpoint is not None):
+            await stack.enter_async_context(worker)
+        if endpoint is not None:
+            engine = Engine(client, database, settings.home, queue)
+            await stack.enter_async_context(open_door(Path(endpoint.door_socket), engine))
+            stack.push_async_callback(_cancelled, asyncio.create_task(_mark_busy(parts)))
+        await _schedule_reconciler(client, queue)
+        log.info("working on queue %s", queue)
+        await stopping.wait()
+
+
+def _workers(client: Client, parts: Parts, queue: str, home: Path, *, embedded: bool) -> Sequence[Worker]:
+    """Embedded: one, whose activities stay on the workflow's own queue, which keeps their dispatch eager."""
+    if embedded:
+        return (build_worker(client, parts, queue),)
+    own = f"{queue}@{_host_id(home)}"
+    return (
+        build_worker(client, parts, queue, host_queue=own),
+        build_worker(client, parts, own, host_queue=own),
+    )
+
+
+def _host_id(home: Path) -> str:
+    """A name for this home's host that outlives restarts."""
+    path = home / "host-id"
+    if not path.exists():
+        path.write_text(uuid.uuid4().hex[:12])
+    return path.read_text().strip()
+
+
+async def _connect(endpoint: Endpoint | None) -> Client:
+    """The server may still be starting: keep trying for a minute."""
+    for _ in range(CONNECT_SECONDS * 20):
+        try:
+            if endpoint is None or endpoint.temporal_address is None:
+                return await connect()
+            return await connect(endpoint.temporal_address, endpoint.namespace)
+        except StackError as error:
+            failure = error
+            await asyncio.sleep(0.05)
+    raise failure
+
+
+async def _schedule_reconciler(client: Client, queue: str) -> None:
+    """One schedule per queue; the first worker creates it and every worker may run it."""
+    schedule = Schedule(
+        action=ScheduleActionStartWorkflow(ReconcileWorkflow.run, id=f"orchex-reconcile-{queue}", task_queue=queue),
+        spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=RECONCILE_EVERY)]),
+    )
+    with suppress(ScheduleAlreadyRunningError):
+        await client.create_schedule(f"orchex-reconcile-{queue}", schedule, trigger_immediately=True)
+
+
+async def _mark_busy(parts: Parts) -> None:
+    """Keep the stack from leaving while something is unfinished."""
+    while True:
+        if parts.executions.unfinished():
+            mark_busy(parts.home)
+        await asyncio.sleep(BUSY_EVERY)
+
+
+async def _cancelled(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
