@@ -1,17 +1,18 @@
-"""The worker's side of the spawner process: start it, hand commands over, start it again when it was killed."""
+"""The worker's side of the spawner process: start it, take guardians from it, start it again when killed."""
 
 import asyncio
 import os
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from orchex.domain.errors import CommandHostLost
 
 _ROOT = Path(__file__).parents[2]
 _PROGRAM = "import sys; sys.path.append(sys.argv[1]); from activities.commands import spawner; spawner.serve({})"
-_HAND_OVER_SECONDS = 5.0
+_PATIENCE = 5.0
 
 
 def lean_python(program: str) -> list[str]:
@@ -20,37 +21,62 @@ def lean_python(program: str) -> list[str]:
 
 
 class Spawner:
-    """Owns one spawner process; not started before the first command needs it."""
+    """Owns one spawner process and one guardian ahead of need, so that no command waits for a fork."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
         self._socket: socket.socket | None = None
+        self._spare: socket.socket | None = None
+        self._closed = False
 
     @property
     def pid(self) -> int | None:
         return None if self._process is None else self._process.pid
 
-    async def hand_over(self, control: socket.socket, output: int) -> None:
-        """Have a guardian forked that serves ``control`` and whose command writes to ``output``."""
-        deadline = asyncio.get_running_loop().time() + _HAND_OVER_SECONDS
-        while asyncio.get_running_loop().time() < deadline:
-            try:
-                socket.send_fds(self._ready(), [b"+"], [control.fileno(), output])
-                return
-            except BlockingIOError:
-                await asyncio.sleep(0.005)
-            except ConnectionError:
-                self.close()
-        raise CommandHostLost(
-            "The process that starts commands does not answer.", hint="The step is tried again by itself."
-        )
-
     def start(self) -> None:
         """Start the process ahead of the first command."""
-        self._ready()
+        self._prepare()
+
+    async def guardian(self) -> socket.socket:
+        """The control socket of a guardian that waits for its request."""
+        deadline = time.monotonic() + _PATIENCE
+        while self._spare is None:
+            if time.monotonic() > deadline:
+                raise CommandHostLost(
+                    "The process that starts commands does not answer.",
+                    hint="The step is tried again by itself.",
+                )
+            if not self._prepare():
+                await asyncio.sleep(0.005)
+        taken, self._spare = self._spare, None
+        asyncio.get_running_loop().call_soon(self._prepare)
+        return taken
+
+    def _prepare(self) -> bool:
+        """Have a guardian forked unless one waits; false if it has to be tried again."""
+        if self._spare is not None or self._closed:
+            return True
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        with theirs:
+            try:
+                socket.send_fds(self._ready(), [b"+"], [theirs.fileno()])
+            except OSError as error:
+                ours.close()
+                if not isinstance(error, BlockingIOError):
+                    self._end()
+                return False
+        self._spare = ours
+        return True
 
     def close(self) -> None:
         """End the process; commands under way have guardians of their own and go on."""
+        self._closed = True
+        if self._spare is not None:
+            self._spare.close()
+        self._end()
+
+    def _end(self) -> None:
         if self._socket is not None:
             self._socket.close()
         if self._process is not None:

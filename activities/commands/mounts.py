@@ -11,8 +11,8 @@ mount point cannot be removed and ``rm -rf node_modules`` has to work::
     lower   a mask: a whiteout for each entry of the project that is no dependency folder
     lower   the user's project, of which the mask leaves the dependency folders only
 
-Performed by the forked child between fork and exec; needs root or user namespaces. Standard library only: the
-spawner process loads this module.
+Performed by the guardian, which is a process of that command alone; needs root or user namespaces. Standard library
+only: the spawner process loads this module.
 """
 
 import errno
@@ -63,11 +63,14 @@ def enter(plan: MountPlan) -> None:
 
 
 def leave(plan: MountPlan) -> None:
-    """Clear what a command's overlay left in the tree, once its last process is gone. Never raises.
+    """Unmount, once the last process of the command is gone, and clear what the overlay left. Never raises.
 
     A removed folder that holds dependency folders leaves a whiteout; outside the overlay it would look like a
     device file. The whiteout of a dependency folder itself stays: it is how its removal is remembered.
     """
+    os.chdir("/")
+    with suppress(OSError):
+        syscalls.unmount(plan.project)
     for folder in _parents(Path(path) for path in plan.dependencies):
         path = Path(plan.tree, folder)
         with suppress(OSError):

@@ -70,6 +70,7 @@ class _Running:
     def __init__(self, spec: CommandSpec, on_output: Callable[[bytes], None] | None) -> None:
         self._spec = spec
         self._capture = OutputCapture(secrets=spec.secrets, log_path=spec.log_path, on_output=on_output)
+        self._request = _encode(spec)
         self._note = ""
         self._stopping = asyncio.Event()
         self._broken: Exception | None = None
@@ -84,25 +85,37 @@ class _Running:
     async def supervise(self, spawner: Spawner) -> CommandOutcome:
         began = time.monotonic()
         loop = asyncio.get_running_loop()
-        reader, writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        ours, theirs = socket.socketpair()
+        reader, writer = os.pipe2(os.O_CLOEXEC)
+        os.set_blocking(reader, False)
         try:
             try:
-                os.set_blocking(writer, True)
-                ours.setblocking(False)
-                await spawner.hand_over(theirs, writer)
+                control = await self._hand_over(spawner, writer)
             finally:
                 os.close(writer)
-                theirs.close()
-            loop.add_reader(reader, self._read, reader)
-            report = await self._await_report(ours)
+            with control:
+                loop.add_reader(reader, self._read, reader)
+                report = await self._await_report(control)
             self._read_rest(reader)
             return self._outcome(report, began)
         finally:
             loop.remove_reader(reader)
             os.close(reader)
-            ours.close()
             self._capture.close()
+
+    async def _hand_over(self, spawner: Spawner, writer: int) -> socket.socket:
+        """Give the output, and the length of the request, to a guardian; one that died waiting gets no command."""
+        head = len(self._request).to_bytes(guardian.LENGTH_BYTES, "big")
+        while True:
+            control = await spawner.guardian()
+            try:
+                socket.send_fds(control, [head], [writer])
+            except ConnectionError:
+                control.close()
+            except BaseException:
+                control.close()
+                raise
+            else:
+                return control
 
     async def _await_report(self, control: socket.socket) -> dict[str, Any]:
         """Have the command run; stop it when that is asked for or its time is up; return the guardian's report."""
@@ -130,7 +143,7 @@ class _Running:
         loop = asyncio.get_running_loop()
         received = b""
         try:
-            await loop.sock_sendall(control, self._request())
+            await loop.sock_sendall(control, self._request)
             while chunk := await loop.sock_recv(control, 64 * 1024):
                 received += chunk
                 *lines, received = received.split(b"\n")
@@ -141,17 +154,6 @@ class _Running:
         except ConnectionError:
             pass
         return None
-
-    def _request(self) -> bytes:
-        cwd = str(self._spec.cwd)
-        request = {
-            "argv": self._spec.argv,
-            "cwd": cwd,
-            "env": {**self._spec.env, "PWD": cwd},
-            "mounts": self._spec.mounts,
-        }
-        body = json.dumps(request).encode()
-        return len(body).to_bytes(guardian.LENGTH_BYTES, "big") + body
 
     def _read(self, reader: int) -> bool:
         """Take what the pipe holds; False when there is nothing now or never again."""
@@ -229,3 +231,9 @@ class _Running:
             f"ended is unknown. {reaped} of its processes were still there and were ended.",
             hint="The step is tried again by itself, unless its command says `retry: never`.",
         )
+
+
+def _encode(spec: CommandSpec) -> bytes:
+    cwd = str(spec.cwd)
+    request = {"argv": spec.argv, "cwd": cwd, "env": {**spec.env, "PWD": cwd}, "mounts": spec.mounts}
+    return json.dumps(request).encode()

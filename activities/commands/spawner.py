@@ -1,12 +1,13 @@
 """The spawner: one small single-threaded process per worker, from which commands are forked.
 
 A worker has threads and hundreds of megabytes, so forking it is neither safe nor quick; this process has neither.
-A message of one byte brings two descriptors, the control socket of a new guardian and the write end of the
-command's output. It ends when the worker closes the socket or dies. Guardians do not depend on it.
+Each message of one byte brings a descriptor, the control socket of a new guardian. It ends when the worker closes the
+socket or dies. Guardians do not depend on it.
 
 Standard library only.
 """
 
+import gc
 import json
 import os
 import signal
@@ -24,16 +25,19 @@ def serve(descriptor: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # The kernel then reaps the guardians by itself (POSIX sigaction, SA_NOCLDWAIT).
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    # Objects that no collection touches keep their pages shared with every guardian.
+    gc.freeze()
+    gc.disable()
     while True:
-        message, descriptors, _, _ = socket.recv_fds(requests, 1, 2, socket.MSG_CMSG_CLOEXEC)
+        message, descriptors, _, _ = socket.recv_fds(requests, 1, 1, socket.MSG_CMSG_CLOEXEC)
         if not message:
             return
-        _spawn(requests, *descriptors)
-        for received in descriptors:
-            os.close(received)
+        for control in descriptors:
+            _spawn(requests, control)
+            os.close(control)
 
 
-def _spawn(requests: socket.socket, control: int, output: int) -> None:
+def _spawn(requests: socket.socket, control: int) -> None:
     try:
         pid = os.fork()
     except OSError as error:
@@ -44,7 +48,7 @@ def _spawn(requests: socket.socket, control: int, output: int) -> None:
         return
     try:
         requests.close()
-        guardian.guard(socket.socket(fileno=control), output)
+        guardian.guard(socket.socket(fileno=control))
     except BaseException:  # noqa: BLE001  the fork must end here whatever happens
         traceback.print_exc(file=sys.stderr)
         sys.stderr.flush()

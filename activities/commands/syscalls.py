@@ -8,7 +8,6 @@ CLONE_NEWUSER = 0x10000000
 MS_BIND = 0x1000
 MS_REC = 0x4000
 MS_PRIVATE = 0x40000
-_PR_SET_PDEATHSIG = 1
 _PR_SET_NAME = 15
 _PR_SET_CHILD_SUBREAPER = 36
 
@@ -33,13 +32,13 @@ def mount(source: str, target: str, kind: str | None, flags: int, options: str |
     _check(result, f"mount of {kind or 'bind'} at {target}")
 
 
+def unmount(target: str) -> None:
+    _check(_libc.umount2(os.fsencode(target), 0), f"unmount of {target}")
+
+
 def become_subreaper() -> None:
     """Orphaned descendants become children of this process instead of init's."""
     _check(_libc.prctl(_PR_SET_CHILD_SUBREAPER, ctypes.c_char_p(1), 0, 0, 0), "prctl(PR_SET_CHILD_SUBREAPER)")
-
-
-def die_with_parent(signal: int) -> None:
-    _check(_libc.prctl(_PR_SET_PDEATHSIG, ctypes.c_char_p(signal), 0, 0, 0), "prctl(PR_SET_PDEATHSIG)")
 
 
 def name_process(name: str) -> None:
