@@ -1,0 +1,148 @@
+"""Git objects made and read without a process each.
+
+A commit object is a few lines of text and a hash, so it is written here: that saves one git process per checkpoint.
+The format is the one of gitformat-loose (zlib of ``<type> <size>\\0<content>``), named by the hash of the same bytes.
+"""
+
+import errno
+import hashlib
+import os
+import subprocess
+import tempfile
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from activities.workspaces.git import ObjectMissing, PrivateGit
+from orchex.domain.errors import StorageError
+
+_CHUNK = 1 << 20
+_SIGNATURE = "Orchex <orchex@localhost> 0 +0000"
+"""Who and when: fixed, so that the same tree with the same parents is the same commit."""
+
+
+def hasher(object_format: str) -> Any:
+    return hashlib.new(object_format, usedforsecurity=False)
+
+
+class ObjectStore:
+    """The object database of a private repository; ``object_format`` is ``sha1`` or ``sha256``."""
+
+    def __init__(self, git: PrivateGit, object_format: str) -> None:
+        self.git = git
+        self.object_format = object_format
+        self.folder = git.directory / "objects"
+
+    @property
+    def null(self) -> str:
+        return "0" * (hasher(self.object_format).digest_size * 2)
+
+    def write_commit(self, tree: str, parents: Sequence[str], message: str) -> str:
+        """Write a commit object and return its id. ``message`` is kept byte for byte; it must not hold NUL."""
+        if "\0" in message:
+            raise ValueError("a commit message cannot hold NUL")
+        lines = [f"tree {tree}", *(f"parent {parent}" for parent in parents)]
+        lines += [f"author {_SIGNATURE}", f"committer {_SIGNATURE}", "", message]
+        body = "\n".join(lines).encode()
+        return self._write(b"commit %d\0" % len(body) + body)
+
+    def _write(self, stored: bytes) -> str:
+        digest = hasher(self.object_format)
+        digest.update(stored)
+        name: str = digest.hexdigest()
+        target = self.folder / name[:2] / name[2:]
+        if not target.exists():
+            with _temporary(target) as file:
+                file.write(zlib.compress(stored, 1))
+        return name
+
+    def keep_blob(self, oid: str, source: Path) -> None:
+        """Hold the blob ``oid``, whose bytes are in ``source``, here: also when it is borrowed at present."""
+        target = self.folder / oid[:2] / oid[2:]
+        if target.exists():
+            return
+        digest, deflate = hasher(self.object_format), zlib.compressobj(1)
+        with source.open("rb") as content, _temporary(target, expected=lambda: digest.hexdigest() == oid) as file:
+            header = b"blob %d\0" % os.fstat(content.fileno()).st_size
+            for chunk in _chunks(header, content):
+                digest.update(chunk)
+                file.write(deflate.compress(chunk))
+            file.write(deflate.flush())
+
+    @contextmanager
+    def reader(self) -> Iterator["BlobReader"]:
+        """One ``cat-file --batch`` for any number of blobs."""
+        with self.git.pipe("cat-file", "--batch") as process:
+            yield BlobReader(process)
+
+    def missing(self, oids: Sequence[str]) -> list[str]:
+        """Those of ``oids`` that are neither here nor in the repository objects are borrowed from."""
+        asked = "".join(f"{oid}\n" for oid in oids).encode()
+        answer = self.git.run("cat-file", "--batch-check", stdin=asked).stdout.decode()
+        return [line.split()[0] for line in answer.splitlines() if line.endswith(" missing")]
+
+
+class BlobReader:
+    """Reads objects one after the other from a running ``cat-file --batch``."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]") -> None:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        self._ask, self._answer = process.stdin, process.stdout
+
+    def chunks(self, oid: str) -> Iterator[bytes]:
+        """The content in pieces of at most 1 MiB; must be read to the end before the next call."""
+        self._ask.write(f"{oid}\n".encode())
+        self._ask.flush()
+        header = self._answer.readline().split()
+        if len(header) != 3:
+            raise ObjectMissing(["cat-file"], 128, f"unable to find {oid}")
+        left = int(header[2])
+        while left:
+            chunk = self._answer.read(min(left, _CHUNK))
+            if not chunk:
+                raise ObjectMissing(["cat-file"], 128, f"unable to read blob {oid}")
+            left -= len(chunk)
+            yield chunk
+        self._answer.read(1)
+
+    def read(self, oid: str) -> bytes:
+        return b"".join(self.chunks(oid))
+
+
+def _chunks(header: bytes, content: IO[bytes]) -> Iterator[bytes]:
+    yield header
+    while chunk := content.read(_CHUNK):
+        yield chunk
+
+
+@contextmanager
+def _temporary(target: Path, expected: Any = lambda: True) -> Iterator[IO[bytes]]:
+    """A file that becomes ``target`` at the end of the block, synced to disk, if what was written is as ``expected``."""
+    target.parent.mkdir(exist_ok=True)
+    descriptor, name = tempfile.mkstemp(prefix="tmp_obj_", dir=target.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            yield file
+            file.flush()
+            os.fchmod(file.fileno(), 0o444)
+            os.fsync(file.fileno())
+        if not expected():
+            raise StorageError(f"{target.name}: the content changed while it was stored", hint="Try again.")
+        Path(name).rename(target)
+    except OSError as error:
+        Path(name).unlink(missing_ok=True)
+        raise storage_error(error) from error
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def storage_error(error: OSError) -> StorageError:
+    """An operating-system error in Orchex's words; ENOSPC and EDQUOT read "no space left on device"."""
+    where = f"{os.fsdecode(error.filename)}: " if error.filename else ""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return StorageError(f"{where}no space left on device", hint="Free some space and try again.")
+    return StorageError(f"{where}{error.strerror}", hint="Check that the folder can be written.")

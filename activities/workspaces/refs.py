@@ -1,0 +1,46 @@
+"""The refs that keep checkpoints: ``refs/orchex/<execution>/<stream>/<n>``; number 0 is the base."""
+
+from collections.abc import Sequence
+
+from activities.workspaces.git import GitFailed, PrivateGit
+from orchex.domain.errors import WorkspaceLost
+
+ROOT = "refs/orchex"
+
+
+def checkpoint_ref(execution: str, stream: str, number: int) -> str:
+    return f"{ROOT}/{execution}/{stream}/{number}"
+
+
+def read_ref(git: PrivateGit, name: str) -> str | None:
+    """The commit a ref names, or None. No process while the ref is a file of its own, as ours are unless git packs them."""
+    try:
+        return (git.directory / name).read_text().strip() or None
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        if not (git.directory / "packed-refs").exists():
+            return None
+    return git.run("rev-parse", "--verify", "--quiet", name, accept=(0, 1)).stdout.decode().strip() or None
+
+
+def update_ref(git: PrivateGit, name: str, new: str, old: str) -> None:
+    """Set a ref that must still be ``old`` (all zeros: must not exist). Raises WorkspaceLost when somebody else moved it."""
+    try:
+        git.run("update-ref", "--no-deref", name, new, old)
+    except GitFailed as error:
+        if "cannot lock ref" in error.stderr and read_ref(git, name) not in (old, None):
+            raise WorkspaceLost(
+                f"{name} was written by somebody else in the meantime",
+                hint="Another worker went on with this stream; this attempt has no effect.",
+            ) from error
+        raise
+
+
+def list_refs(git: PrivateGit, prefix: str) -> dict[str, str]:
+    """Names and commits of all refs below ``prefix``."""
+    answer = git.run("for-each-ref", "--format=%(refname) %(objectname)", prefix).stdout.decode()
+    return dict((line.split(" ", 1)[0], line.split(" ", 1)[1]) for line in answer.splitlines())
+
+
+def delete_refs(git: PrivateGit, names: Sequence[str]) -> None:
+    if names:
+        git.run("update-ref", "--no-deref", "--stdin", "-z", stdin="".join(f"delete {n}\0\0" for n in names).encode())
