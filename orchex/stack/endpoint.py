@@ -23,7 +23,8 @@ class Endpoint:
     """``host:port`` of the embedded server; none when Temporal's own environment configuration says where."""
     server: str
     """``embedded``, or what of Temporal's environment configuration the worker connects with."""
-    namespace: str
+    namespace: str | None
+    """Of the embedded server; none as above."""
     task_queue: str
     door_socket: str
     version: str

