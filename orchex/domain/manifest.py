@@ -68,8 +68,8 @@ _SEMVER = Shape(
 )
 _PATH = Shape(
     r"^(?![/~])(?![A-Za-z]:)(?!(?:[^/]*/)*\.\.(?:/|$))" + rf"[^\\\x00-\x1f\x7f]+{_END}",
-    "must be a path or pattern inside the project: relative, with / between names,"
-    " without .., ~, \\, a drive or control characters",
+    "must stay inside the project: a relative path or pattern with / between names;"
+    " no absolute path, no .., no ~, drive, \\ or control character",
 )
 _STREAM_ID = Shape(
     rf"^[A-Za-z0-9][A-Za-z0-9_-]{{0,63}}{_END}",

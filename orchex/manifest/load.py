@@ -13,7 +13,7 @@ from orchex.manifest.messages import closest, sentence, show_path
 from orchex.manifest.nodes import Flaw, Node, Path, compose
 from orchex.manifest.project import links_out
 from orchex.manifest.rules import Finding, findings
-from orchex.manifest.source import Lines, decode, display_name, read_source
+from orchex.manifest.source import Lines, decode, printable, read_source
 
 MAX_SUGGESTIONS = 100
 """Spelling suggestions are the costly part of a report; the first hundred unknown keys get one."""
@@ -52,7 +52,7 @@ class _Report:
     """Diagnostics, gathered. What was found first at a path silences what it drags along beneath it."""
 
     def __init__(self, name: str, text: str, root: Node, flaws: list[Flaw]) -> None:
-        self.name, self.text, self.root = display_name(name), text, root
+        self.name, self.text, self.root = printable(name), text, root
         self.lines = Lines(text)
         self.diagnostics: list[Diagnostic] = []
         self.suggested = 0

@@ -1,13 +1,12 @@
 """What pydantic found wrong, said to the person who wrote the manifest."""
 
-import json
 import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Any
 
 from orchex.manifest.nodes import Node, Path
-from orchex.manifest.source import ROOT
+from orchex.manifest.source import ROOT, printable
 
 _EXPECTED = {
     "string_type": "text",
@@ -21,13 +20,14 @@ _EXPECTED = {
     "model_type": "a mapping of keys to values",
     "model_attributes_type": "a mapping of keys to values",
 }
-_PLAIN_NAME = re.compile(r"[A-Za-z0-9_-]{1,80}")
-_LONGEST_SHOWN = 40
+PLAIN_NAME = re.compile(r"[A-Za-z0-9_-]{1,80}")
+LONGEST_SHOWN = 40
 
 
 def show(text: str) -> str:
     """A text in quotes, on one line, cut when it is long."""
-    return json.dumps(text if len(text) <= _LONGEST_SHOWN else text[: _LONGEST_SHOWN - 1] + "…", ensure_ascii=True)
+    cut = text if len(text) <= LONGEST_SHOWN else text[: LONGEST_SHOWN - 1] + "…"
+    return '"' + printable(cut).replace('"', '\\"') + '"'
 
 
 def show_path(path: Path) -> str:
@@ -36,7 +36,7 @@ def show_path(path: Path) -> str:
     for part in path:
         if isinstance(part, int):
             shown += f"[{part}]"
-        elif _PLAIN_NAME.fullmatch(part):
+        elif PLAIN_NAME.fullmatch(part):
             shown += f".{part}" if shown else part
         else:
             shown += f"[{show(part)}]"

@@ -36,7 +36,7 @@ def _patterns(data: Any) -> Iterator[tuple[tuple[str | int, ...], str]]:
 def _fixed(pattern: str) -> list[str]:
     parts: list[str] = []
     for part in pattern.split("/"):
-        if _GLOB & set(part):
+        if _GLOB & set(part) or part == "..":
             break
         if part not in ("", "."):
             parts.append(part)
@@ -45,8 +45,11 @@ def _fixed(pattern: str) -> list[str]:
 
 def _link_out(root: str, parts: list[str]) -> str:
     for length in range(1, len(parts) + 1):
-        there = os.path.join(root, *parts[:length])  # noqa: PTH118  a surrogate or an over-long name must not raise
-        real = os.path.realpath(there)
+        path = "/".join(parts[:length])
+        try:
+            real = os.path.realpath(f"{root}/{path}")
+        except ValueError:  # a NUL or half a surrogate pair: no such file, and an error of its own
+            return ""
         if os.path.commonpath((root, real)) != root:
-            return "/".join(parts[:length])
+            return path
     return ""

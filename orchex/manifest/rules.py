@@ -5,9 +5,12 @@ from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
-from orchex.manifest.messages import closest, show
+from orchex.manifest.messages import PLAIN_NAME, closest, show
 from orchex.manifest.nodes import Path
 from orchex.manifest.references import mapping, references, sequence, texts
+
+MAX_CYCLES = 20
+"""Circles reported; a manifest with more is told about them after these are mended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,28 +57,34 @@ def _unknown_needs(streams: dict[str, Any]) -> Iterator[Finding]:
 
 
 def _cycles(streams: dict[str, Any]) -> Iterator[Finding]:
-    """One finding for each knot, at the first of its streams in the file."""
+    """A finding for each circle, at its first stream in the file; that need is then left out to see the next circle."""
     order = {name: number for number, name in enumerate(streams)}
     needed: dict[str, dict[str, Path]] = {name: {} for name in streams}
     for path, name, need in _needs(streams):
         if need in streams:
             needed[name].setdefault(need, path)
-    while True:
-        try:
-            TopologicalSorter(needed).prepare()
+    for _ in range(MAX_CYCLES):
+        ring = _cycle(needed)
+        if not ring:
             return
-        except CycleError as error:
-            ring = error.args[1][:0:-1]  # graphlib tells it from the needed to the needing, first = last
         first = ring.index(min(ring, key=order.__getitem__))
-        ring = ring[first:] + ring[:first]
-        after = ring[1] if len(ring) > 1 else ring[0]
-        around = " → ".join((*ring, ring[0]))
-        yield Finding(needed[ring[0]][after], f"streams need each other in a circle: {around}")
-        needed = {
-            name: {need: path for need, path in needs.items() if need not in ring}
-            for name, needs in needed.items()
-            if name not in ring
-        }
+        ring = [*ring[first:], *ring[:first], ring[first]]
+        path = needed[ring[0]].pop(ring[1])
+        yield Finding(path, f"streams need each other in a circle: {' → '.join(map(_short, ring))}")
+
+
+def _cycle(needed: dict[str, dict[str, Path]]) -> list[str]:
+    """Streams that each need the next one, and the last the first."""
+    try:
+        TopologicalSorter(needed).prepare()
+    except CycleError as error:
+        ring: list[str] = error.args[1]  # from the needed to the needing, the first again as the last
+        return ring[:0:-1]
+    return []
+
+
+def _short(name: str) -> str:
+    return name if PLAIN_NAME.fullmatch(name) else show(name)
 
 
 def _input_defaults(inputs: dict[str, Any]) -> Iterator[Finding]:
@@ -90,7 +99,7 @@ def _input_defaults(inputs: dict[str, Any]) -> Iterator[Finding]:
 
 def _unknown_inputs(data: Any, inputs: list[str]) -> Iterator[Finding]:
     for path, text in texts(data):
-        for written, name in references(text):
+        for written, name in dict.fromkeys(references(text)):
             if name is None:
                 yield Finding(path, f"{show(written)} must be of the form ${{{{ inputs.name }}}}", snippet=written)
             elif name not in inputs:

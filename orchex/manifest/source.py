@@ -20,13 +20,13 @@ ROOT = "manifest"
 """The path of the whole document in a diagnostic."""
 
 
-def display_name(name: str) -> str:
-    """A file name that is safe to print: control characters and bytes that are no UTF-8 are escaped."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in name)
+def printable(text: str) -> str:
+    """``text`` made safe to print on a terminal: control characters and bytes that are no UTF-8 are escaped."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text)
 
 
 def refusal(name: str, message: str, line: int = 1, column: int = 1) -> InvalidManifest:
-    return InvalidManifest([Diagnostic(display_name(name), line, column, ROOT, message)])
+    return InvalidManifest([Diagnostic(printable(name), line, column, ROOT, message)])
 
 
 class Lines:
@@ -41,11 +41,10 @@ class Lines:
 
 
 def read_source(source: Path) -> bytes:
-    """The content of a regular file of at most ``MAX_BYTES``. A FIFO or a device is refused, never waited for."""
+    """The content of a regular file, cut after ``MAX_BYTES`` + 1. A FIFO or a device is refused, never waited for."""
     try:
-        handle = os.open(source, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
-        with os.fdopen(handle, "rb") as file:
-            if not stat.S_ISREG(os.fstat(handle).st_mode):
+        with open(source, "rb", opener=_open_without_waiting) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise refusal(str(source), "is not a regular file; give the path of a YAML manifest")
             return file.read(MAX_BYTES + 1)
     except IsADirectoryError as error:
@@ -54,6 +53,10 @@ def read_source(source: Path) -> bytes:
         raise refusal(str(source), f"cannot be read: {os.strerror(error.errno or 0).lower()}") from error
     except ValueError as error:  # a NUL in the name
         raise refusal(str(source), "cannot be read: this is no file name") from error
+
+
+def _open_without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY)
 
 
 def decode(content: str | bytes, name: str) -> str:
