@@ -24,3 +24,13 @@ class Plan(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     steps: tuple[PlannedStep, ...]
+
+
+class PlanRequest(BaseModel):
+    """What a stream asks to have planned: the manifest's ``plan`` text, and what the stream is for."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    stream: str
+    description: str
+    plan: str

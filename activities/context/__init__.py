@@ -1,0 +1,1 @@
+"""Which files of the project a plan and its turns are given to read."""

@@ -1,0 +1,90 @@
+"""Which paths an edit may not touch: ``.git`` ever, CI and agent configuration when a model asks.
+
+Names are compared the way the laxest file system would read them: without regard to case, Unicode form, the
+code points HFS+ ignores, and the trailing dots, streams and short names of NTFS. These are the tricks that
+git's own ``verify_path`` guards against.
+"""
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from itertools import pairwise
+
+from pathspec import PathSpec
+from pathspec.pattern import Pattern
+
+from orchex.domain.errors import EditRefused
+
+_IGNORED_BY_HFS = re.compile("[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]")
+
+# One component: protected at any depth. Two: a name inside a folder, at any depth.
+_PROTECTED = """
+    .github/workflows .github/actions .gitlab-ci.yml .gitlab/ci .circleci .travis.yml .drone.yml .buildkite
+    .woodpecker .woodpecker.yml .forgejo/workflows .gitea/workflows jenkinsfile azure-pipelines.yml
+    bitbucket-pipelines.yml appveyor.yml cloudbuild.yaml cloudbuild.yml
+
+    agents.md agents.override.md claude.md claude.local.md gemini.md .mcp.json .claude .cursor .cursorrules
+    .codex .gemini .windsurf .windsurfrules .clinerules .roo .roomodes .continue .kiro .junie .opencode
+    opencode.json .agents .aider.conf.yml .github/copilot-instructions.md .github/instructions
+
+    .husky .githooks .pre-commit-config.yaml .pre-commit-config.yml lefthook.yml lefthook.yaml .lefthook.yml
+    .lefthook .gitmodules .envrc .vscode .idea .devcontainer
+"""
+_RULES = frozenset(tuple(name.split("/")) for name in _PROTECTED.split())
+
+
+def canonical(component: str) -> str:
+    """A path component as the laxest file system would compare it."""
+    name = unicodedata.normalize("NFKC", _IGNORED_BY_HFS.sub("", component)).casefold()
+    name = name.split(":", 1)[0].rstrip(". ")
+    return ".git" if name == "git~1" else name
+
+
+def is_git(component: str) -> bool:
+    return any(canonical(part) == ".git" for part in component.split("\\"))
+
+
+class Protection:
+    """What one caller may write.
+
+    ``trusted`` is the user's own word (a runbook): everything but ``.git``. Otherwise CI and agent
+    configuration is protected too, unless one of the globs in ``owned`` matches the path *and* spells the
+    protected name: ``**`` owns no ``AGENTS.md``, ``.github/workflows/*.yml`` owns the workflows.
+    """
+
+    def __init__(self, *, trusted: bool, owned: Sequence[str] = ()) -> None:
+        self.trusted = trusted
+        self._owned = [(_components(glob), _compile(glob)) for glob in owned]
+
+    def check(self, parts: tuple[str, ...]) -> None:
+        """Raise EditRefused when the path of these components may not be written."""
+        path = "/".join(parts)
+        if any(is_git(part) for part in parts):
+            raise EditRefused(f"{path}: git's own files are never edited", hint="Use git commands, not edits.")
+        if self.trusted:
+            return
+        names = tuple(canonical(name) for part in parts for name in part.split("\\"))
+        rule = _protected_by(names)
+        if rule and not self._owns(parts, rule):
+            raise EditRefused(
+                f"{path}: protected, because {'/'.join(rule)} configures CI, agents or hooks",
+                hint=f"If the stream is meant to edit it, say so in the manifest: owns: [{'/'.join(parts)}]",
+            )
+
+    def _owns(self, parts: tuple[str, ...], rule: tuple[str, ...]) -> bool:
+        folded = "/".join(canonical(part) for part in parts)
+        return any(rule[0] in names and spec.match_file(folded) for names, spec in self._owned)
+
+
+def _components(glob: str) -> tuple[str, ...]:
+    return tuple(canonical(part) for part in glob.split("/"))
+
+
+def _compile(glob: str) -> PathSpec[Pattern]:
+    folded = "/".join(_components(glob)).lstrip("/")
+    return PathSpec.from_lines("gitignore", ["/" + folded], backend="re2")
+
+
+def _protected_by(names: tuple[str, ...]) -> tuple[str, ...] | None:
+    rules = [*((name,) for name in names), *pairwise(names)]
+    return next((rule for rule in rules if rule in _RULES), None)

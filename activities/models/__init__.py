@@ -1,0 +1,1 @@
+"""Who plans and takes turns: a runbook today."""
