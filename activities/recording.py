@@ -3,15 +3,19 @@
 from temporalio import activity
 
 from activities.messages import RECORD_EVENTS, Carried, RecordEvents
+from orchex.store.environments import Environments
 from orchex.store.journal import Journal
 
 
 class Recorder:
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: Journal, environments: Environments) -> None:
         self._journal = journal
+        self._environments = environments
 
     @activity.defn(name=RECORD_EVENTS)
     async def record_events(self, request: RecordEvents) -> Carried:
         """Raises :class:`StorageError` when the store will not have them; the workflow asks again."""
         self._journal.append(request.run.execution_id, request.events)
+        if any(event.type.terminal for event in request.events):
+            self._environments.forget(request.run.execution_id)
         return Carried()

@@ -26,10 +26,12 @@ from temporalio.client import (
 from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
+from activities.artifacts import ArtifactKeeper
 from activities.attempts import AttemptInterceptor
 from activities.commands.runner import CommandRunner
 from activities.landing import LandingActivities
 from activities.ledger import AttemptLedger
+from activities.projects import Projects
 from activities.reconcile import Reconciler
 from activities.recording import Recorder
 from activities.steps import StepActivities
@@ -71,6 +73,7 @@ class Parts:
     journal: Journal
     executions: Executions
     environments: Environments
+    projects: Projects
     runner: CommandRunner
 
 
@@ -84,6 +87,7 @@ async def open_parts(home: Path, database: Database) -> AsyncIterator[Parts]:
             journal=Journal(database),
             executions=Executions(database),
             environments=Environments(home),
+            projects=Projects(home),
             runner=runner,
         )
 
@@ -91,9 +95,10 @@ async def open_parts(home: Path, database: Database) -> AsyncIterator[Parts]:
 def build_worker(client: Client, parts: Parts, queue: str, *, host_queue: str | None = None) -> Worker:
     """A Temporal worker on ``queue``; ``host_queue`` is what its streams are told to come back to."""
     ledger = AttemptLedger(parts.home / "attempts")
-    steps = StepActivities(parts.home, parts.blobs, parts.executions, parts.environments, parts.runner)
-    streams = StreamActivities(parts.home, parts.blobs, parts.executions, parts.environments, host_queue)
-    landing = LandingActivities(parts.home, parts.executions)
+    artifacts = ArtifactKeeper(parts.home, parts.blobs, parts.executions)
+    steps = StepActivities(parts.home, parts.projects, parts.blobs, parts.environments, parts.runner)
+    streams = StreamActivities(parts.projects, parts.blobs, parts.environments, artifacts, host_queue)
+    landing = LandingActivities(parts.projects, parts.executions)
     reconciler = Reconciler(client, queue, parts.executions, parts.journal, parts.environments)
     return Worker(
         client,
@@ -106,7 +111,7 @@ def build_worker(client: Client, parts: Parts, queue: str, *, host_queue: str | 
             steps.run_command,
             landing.land,
             reconciler.reconcile,
-            Recorder(parts.journal).record_events,
+            Recorder(parts.journal, parts.environments).record_events,
         ],
         interceptors=[AttemptInterceptor(parts.journal, ledger)],
         workflow_runner=SandboxedWorkflowRunner(

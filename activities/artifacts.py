@@ -1,0 +1,74 @@
+"""What an execution hands back: its plans, patches, changed files and command logs."""
+
+from pathlib import Path
+
+from activities.scene import step_logs
+from activities.workspaces.diff import Change, changes, patch
+from activities.workspaces.project import ProjectRepository
+from orchex.store.blobs import BlobStore
+from orchex.store.executions import Executions
+from orchex.store.tables import ArtifactRow
+
+MAX_FILES = 2_000
+"""Changed files listed one by one; the patch always has them all."""
+
+
+class ArtifactKeeper:
+    """Writes artifacts under names that stay the same, so that doing it again changes nothing."""
+
+    def __init__(self, home: Path, blobs: BlobStore, executions: Executions) -> None:
+        self._home = home
+        self._blobs = blobs
+        self._executions = executions
+
+    def plan(self, execution_id: str, stream: str, ref: str) -> None:
+        row = ArtifactRow(execution_id=execution_id, name=f"{stream}.plan.json", stream=stream, kind="plan", blob=ref)
+        self._executions.keep_artifacts(execution_id, [row])
+
+    def work(self, execution_id: str, stream: str, repository: ProjectRepository, base: str, final: str) -> int:
+        """The patch between two commits, the files it changes and the stream's logs; returns the number of files."""
+        found = changes(repository, base, final)
+        text = patch(repository, base, final)
+        rows = [
+            ArtifactRow(
+                execution_id=execution_id,
+                name=f"{stream}.patch",
+                stream=stream,
+                kind="patch",
+                size=len(text),
+                blob=self._blobs.put(text),
+            ),
+            *(_file(execution_id, stream, change) for change in found[:MAX_FILES]),
+            *self._logs(execution_id, stream),
+        ]
+        self._executions.keep_artifacts(execution_id, rows)
+        return len(found)
+
+    def _logs(self, execution_id: str, stream: str) -> list[ArtifactRow]:
+        folder = step_logs(self._home, execution_id, stream)
+        rows = []
+        for path in sorted(folder.glob("*.log")) if folder.is_dir() else ():
+            content = path.read_bytes()
+            rows.append(
+                ArtifactRow(
+                    execution_id=execution_id,
+                    name=f"{stream}/{path.name}",
+                    stream=stream,
+                    kind="log",
+                    size=len(content),
+                    blob=self._blobs.put(content),
+                )
+            )
+        return rows
+
+
+def _file(execution_id: str, stream: str, change: Change) -> ArtifactRow:
+    return ArtifactRow(
+        execution_id=execution_id,
+        name=f"{stream}/files/{change.path}"[:400],
+        stream=stream,
+        kind="file",
+        path=change.path,
+        action=change.action,
+        size=change.size,
+    )

@@ -1,0 +1,64 @@
+"""One step of a plan, turn by turn: ask the provider, perform the tools it calls, tell it what came of them."""
+
+from dataclasses import dataclass
+
+from activities.models.provider import ModelProvider
+from activities.tools import ToolBox, ToolOutcome
+from orchex.domain.execution import Failure
+from orchex.domain.plan import PlannedStep
+from orchex.domain.turn import Block, Message, TextBlock, TokenUsage, TurnRequest, TurnResult
+
+MAX_TURNS = 50
+"""Turns of one step; a provider that has not finished by then is going in circles."""
+
+
+@dataclass(frozen=True)
+class Carried:
+    """How a step went. ``output`` is what its commands said."""
+
+    output: str
+    notes: tuple[str, ...]
+    failure: Failure | None
+    usage: TokenUsage = TokenUsage()
+
+
+async def carry_out(provider: ModelProvider, tools: ToolBox, step: PlannedStep) -> Carried:
+    """Take turns until the provider calls no more tools, or one that must not fail fails."""
+    messages: tuple[Message, ...] = (Message(role="user", content=(TextBlock(text=step.text),)),)
+    outputs: list[str] = []
+    for _ in range(MAX_TURNS):
+        turn = await provider.turn(TurnRequest(model=provider.name, messages=messages))
+        if not turn.tool_calls:
+            return Carried("\n".join(outputs), (), None)
+        outcomes = await tools.perform(turn.tool_calls)
+        outputs += [
+            f"$ {outcome.command.command}\n{outcome.command.answer.output}" for outcome in outcomes if outcome.command
+        ]
+        failed = next((outcome for outcome in outcomes if outcome.failed and outcome.ran), None)
+        if failed is not None and provider.deterministic:
+            return Carried("\n".join(outputs), (), _failure(step, failed))
+        messages += _exchange(turn, outcomes)
+    return Carried("\n".join(outputs), (), _circles(step))
+
+
+def _exchange(turn: TurnResult, outcomes: list[ToolOutcome]) -> tuple[Message, Message]:
+    answers: tuple[Block, ...] = tuple(outcome.block for outcome in outcomes)
+    return Message(role="assistant", content=turn.content), Message(role="user", content=answers)
+
+
+def _failure(step: PlannedStep, failed: ToolOutcome) -> Failure:
+    """A deterministic provider cannot do better at a second try: the first failing call ends the step."""
+    if failed.command is not None:
+        code = failed.command.answer.exit_code
+        how = "ran into its time limit" if failed.command.answer.timed_out else f"failed with exit code {code}"
+        first_line = failed.command.command.strip().splitlines()[-1]
+        return Failure(code="command_failed", message=f"{first_line!r} in step {step.title!r} {how}")
+    return Failure(
+        code="plan_invalid",
+        message=f"step {step.title!r} does not fit the project: {failed.block.content}"[:4_000],
+        hint="Correct the plan against the files as they are now; nothing of this step was written.",
+    )
+
+
+def _circles(step: PlannedStep) -> Failure:
+    return Failure(code="internal", message=f"step {step.title!r} was not finished after {MAX_TURNS} turns")

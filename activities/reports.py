@@ -1,0 +1,36 @@
+"""How commands and edits read in a report: short enough for a history, long enough to act on."""
+
+import re
+import signal
+
+from activities.commands.spec import CommandOutcome
+from orchex.domain.execution import Failure
+
+SHOWN_CHARACTERS = 4_000
+"""What a report holds of an output; the whole of it is the step's log."""
+
+_NOTHING_RAN = re.compile(r"^(Ran 0 tests in |no tests ran|collected 0 items|No tests found)", re.MULTILINE)
+
+
+def shown(text: str) -> str:
+    """Head and tail of ``text``; the tail gets more, since that is where things go wrong."""
+    if len(text) <= SHOWN_CHARACTERS:
+        return text
+    head, tail = SHOWN_CHARACTERS // 4, SHOWN_CHARACTERS * 3 // 4
+    left_out = len(text) - head - tail
+    return f"{text[:head]}\n… {left_out:,} characters left out …\n{text[-tail:]}"
+
+
+def ran_nothing(output: str) -> bool:
+    """True for a test run that succeeded because there was nothing to run."""
+    return _NOTHING_RAN.search(output) is not None
+
+
+def command_failure(title: str, outcome: CommandOutcome) -> Failure:
+    if outcome.timed_out:
+        how = f"ran into its time limit after {outcome.duration_ms / 1000:.1f} s and was ended with all its processes"
+    elif outcome.signal is not None:
+        how = f"was ended by {signal.Signals(outcome.signal).name}"
+    else:
+        how = f"failed with exit code {outcome.exit_code}"
+    return Failure(code="command_failed", message=f"{title!r} {how}")

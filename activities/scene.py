@@ -1,0 +1,78 @@
+"""Where one step's commands run: the workspace, seen at the project's own path, with the user's environment."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from activities.commands.environment import command_environment, secret_values
+from activities.commands.mounts import MountPlan
+from activities.commands.namespaces import probe
+from activities.commands.runner import CommandRunner
+from activities.commands.spec import CommandOutcome, CommandSpec
+from activities.messages import StepRequest
+from activities.workspaces.dependencies import dependency_folders
+from activities.workspaces.workspace import Workspace
+
+
+@dataclass
+class Scene:
+    """One attempt's view. ``environ`` is the environment of whoever started the execution."""
+
+    home: Path
+    workspace: Workspace
+    request: StepRequest
+    environ: dict[str, str]
+    runner: CommandRunner
+    _count: int = field(default=0)
+
+    async def shell(self, line: str) -> CommandOutcome:
+        """Run a shell line as part of a step of the plan."""
+        return await self.run(("/bin/sh", "-c", line), None)
+
+    async def run(self, argv: tuple[str, ...], timeout_ms: int | None) -> CommandOutcome:
+        """Run one command in the project root; its whole redacted output goes to a log file of the step."""
+        request, repository = self.request, self.workspace.repository
+        mounts = self._mounts()
+        env = command_environment(
+            self.environ,
+            execution=request.run.execution_id,
+            stream=request.stream_id,
+            step_id=request.step_id,
+            label=request.environment,
+            pass_env=request.pass_env,
+        )
+        self._count += 1
+        return await self.runner.run(
+            CommandSpec(
+                argv=argv,
+                cwd=repository.folder if mounts else self.workspace.root,
+                env=env,
+                timeout=timeout_ms / 1000 if timeout_ms else None,
+                mounts=mounts,
+                log_path=self._log_path(),
+                secrets=tuple(secret_values(self.environ)),
+            )
+        )
+
+    def _mounts(self) -> MountPlan | None:
+        """The project's own path, and its dependency folders through an overlay, where the machine allows it."""
+        repository, workspace = self.workspace.repository, self.workspace
+        level = probe(workspace.directory.parent).level
+        if level == "none":
+            return None
+        return MountPlan(
+            project=str(repository.top),
+            tree=str(workspace.top),
+            private=str(workspace.upper),
+            dependencies=tuple(dependency_folders(repository)),
+            level=level,
+        )
+
+    def _log_path(self) -> Path:
+        folder = step_logs(self.home, self.request.run.execution_id, self.request.stream_id)
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return folder / f"{self.request.number + 1:03d}-{self._count}.log"
+
+
+def step_logs(home: Path, execution_id: str, stream_id: str) -> Path:
+    """Where the commands of a stream leave their output until it is closed: ``<step>-<command>.log``."""
+    return home / "logs" / "executions" / execution_id / stream_id
