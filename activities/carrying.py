@@ -17,28 +17,29 @@ class Carried:
     """How a step went. ``output`` is what its commands said."""
 
     output: str
-    notes: tuple[str, ...]
     failure: Failure | None
-    usage: TokenUsage = TokenUsage()
+    usage: TokenUsage
 
 
 async def carry_out(provider: ModelProvider, tools: ToolBox, step: PlannedStep) -> Carried:
     """Take turns until the provider calls no more tools, or one that must not fail fails."""
     messages: tuple[Message, ...] = (Message(role="user", content=(TextBlock(text=step.text),)),)
     outputs: list[str] = []
+    usage = TokenUsage()
     for _ in range(MAX_TURNS):
         turn = await provider.turn(TurnRequest(model=provider.name, messages=messages))
+        usage = usage.plus(turn.usage)
         if not turn.tool_calls:
-            return Carried("\n".join(outputs), (), None)
+            return Carried("\n".join(outputs), None, usage)
         outcomes = await tools.perform(turn.tool_calls)
         outputs += [
             f"$ {outcome.command.command}\n{outcome.command.answer.output}" for outcome in outcomes if outcome.command
         ]
         failed = next((outcome for outcome in outcomes if outcome.failed and outcome.ran), None)
         if failed is not None and provider.deterministic:
-            return Carried("\n".join(outputs), (), _failure(step, failed))
+            return Carried("\n".join(outputs), _failure(step, failed), usage)
         messages += _exchange(turn, outcomes)
-    return Carried("\n".join(outputs), (), _circles(step))
+    return Carried("\n".join(outputs), _circles(step), usage)
 
 
 def _exchange(turn: TurnResult, outcomes: list[ToolOutcome]) -> tuple[Message, Message]:

@@ -3,7 +3,7 @@
 from temporalio import activity
 
 from activities.messages import LAND, Land, Landed
-from activities.projects import Projects
+from activities.projects import Projects, landing_id
 from activities.threads import in_thread
 from activities.workspaces.apply import apply, undo
 from orchex.domain.errors import MergeConflict
@@ -41,7 +41,7 @@ class LandingActivities:
         repository = self._projects.get(request.run.project)
         assert stream.base is not None
         assert stream.checkpoint is not None
-        journal_id = f"{request.run.execution_id}/{stream.stream}"
+        landing = landing_id(request.run.execution_id, stream.stream)
         if request.direction == "apply":
-            return tuple(apply(repository, stream.base, stream.checkpoint, journal_id).paths)
-        return tuple(undo(repository, stream.base, stream.checkpoint, journal_id).paths)
+            return apply(repository, stream.base, stream.checkpoint, landing).paths
+        return undo(repository, landing).paths

@@ -103,7 +103,6 @@ class StepActivities:
         return StepReport(
             checkpoint="",
             output=shown(carried.output),
-            notes=carried.notes,
             failure=carried.failure,
             usage=carried.usage,
             attempts=activity.info().attempt,
@@ -139,7 +138,7 @@ def _command_report(request: RunCommand, outcome: CommandOutcome, *, tests: bool
 def _no_tests(root: Path) -> StepReport:
     failure = Failure(
         code="tests_required",
-        message="constraints.requireTests is set, but no command runs tests and no test script was found in the project",
+        message="constraints.requireTests is set, but no command runs tests, and the project has no test script",
         hint="Add a test command to the stream's commands, or a test script to the project "
         "(package.json, Makefile, pyproject.toml, …).",
     )

@@ -14,7 +14,7 @@ from activities.messages import (
     PlanOutline,
 )
 from activities.models.provider import choose_provider
-from activities.projects import Projects
+from activities.projects import Projects, landing_id
 from activities.threads import in_thread
 from activities.workspaces.apply import apply
 from activities.workspaces.opening import close, open_workspace
@@ -92,7 +92,7 @@ class StreamActivities:
         failure = None
         if request.land:
             try:
-                apply(repository, request.base, final, f"{run.execution_id}/{request.stream_id}")
+                apply(repository, request.base, final, landing_id(run.execution_id, request.stream_id))
             except MergeConflict as error:
                 failure = Failure(code=error.code, message=error.message, hint=error.hint, retryable=True)
         close(workspace)

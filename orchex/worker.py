@@ -134,6 +134,7 @@ async def run_worker(settings: Settings, endpoint: Endpoint | None) -> None:
     queue = endpoint.task_queue if endpoint else settings.task_queue
     async with AsyncExitStack() as stack:
         parts = await stack.enter_async_context(open_parts(settings.home, database))
+        await asyncio.to_thread(parts.projects.recover)
         handed_back = await AttemptLedger(settings.home / "attempts").hand_back(client)
         if handed_back:
             log.info("handed back %d attempts of a worker that was lost", handed_back)

@@ -67,6 +67,14 @@ class TokenUsage(BaseModel):
     def total(self) -> int:
         return self.input + self.output + self.cache_read + self.cache_write
 
+    def plus(self, other: "TokenUsage") -> "TokenUsage":
+        return TokenUsage(
+            input=self.input + other.input,
+            output=self.output + other.output,
+            cache_read=self.cache_read + other.cache_read,
+            cache_write=self.cache_write + other.cache_write,
+        )
+
 
 class TurnRequest(BaseModel):
     """What is asked of a provider: the conversation so far within one step."""
