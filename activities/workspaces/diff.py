@@ -14,7 +14,7 @@ _ACTIONS: dict[str, Action] = {"A": "created", "M": "modified", "T": "modified",
 
 @dataclass(frozen=True)
 class ChangedPath:
-    """``path`` is relative to the project; ``mode`` is git's octal text (``100644``), that of the old file if deleted."""
+    """``path`` is relative to the project; ``mode`` is git's octal text (``100644``), the old one if deleted."""
 
     path: str
     action: Action

@@ -1,7 +1,7 @@
 """What never enters a snapshot or a checkpoint, beside the person's own ignore rules.
 
 The lists hold names that are made by tools and are never sources. A name that could well be somebody's source folder
-(``vendor``, ``build``, ``dist``) is left to the project's own ``.gitignore``: an edit must not vanish for its folder's name.
+(``vendor``, ``build``, ``dist``) is left to the project's own ``.gitignore``: no edit may vanish for its folder's name.
 """
 
 DEPENDENCY_FOLDERS = (

@@ -15,7 +15,7 @@ _POLL_SECONDS = 0.02
 def acquire(path: Path, *, wait: float, waiting: Callable[[], None] | None = None) -> int:
     """Take the lock and return its descriptor; closing it gives the lock back.
 
-    Waits up to ``wait`` seconds and calls ``waiting`` about fifty times a second meanwhile, so that a heartbeat can go on.
+    Waits up to ``wait`` seconds and calls ``waiting`` about fifty times a second meanwhile, so that heartbeats go on.
     Raises WorkspaceBusy when the time is over.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

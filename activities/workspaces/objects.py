@@ -10,7 +10,7 @@ import os
 import subprocess
 import tempfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -37,7 +37,7 @@ class ObjectStore:
 
     @property
     def null(self) -> str:
-        return "0" * (hasher(self.object_format).digest_size * 2)
+        return "0" * (64 if self.object_format == "sha256" else 40)
 
     def write_commit(self, tree: str, parents: Sequence[str], message: str) -> str:
         """Write a commit object and return its id. ``message`` is kept byte for byte; it must not hold NUL."""
@@ -58,15 +58,16 @@ class ObjectStore:
                 file.write(zlib.compress(stored, 1))
         return name
 
-    def keep_blob(self, oid: str, source: Path) -> None:
-        """Hold the blob ``oid``, whose bytes are in ``source``, here: also when it is borrowed at present."""
+    def keep_blob(self, oid: str, content: IO[bytes]) -> None:
+        """Hold the blob ``oid``, whose bytes are ``content``, here: also when it is borrowed at present."""
         target = self.folder / oid[:2] / oid[2:]
         if target.exists():
             return
+        size = content.seek(0, os.SEEK_END)
+        content.seek(0)
         digest, deflate = hasher(self.object_format), zlib.compressobj(1)
-        with source.open("rb") as content, _temporary(target, expected=lambda: digest.hexdigest() == oid) as file:
-            header = b"blob %d\0" % os.fstat(content.fileno()).st_size
-            for chunk in _chunks(header, content):
+        with _temporary(target, expected=lambda: bool(digest.hexdigest() == oid)) as file:
+            for chunk in _chunks(b"blob %d\0" % size, content):
                 digest.update(chunk)
                 file.write(deflate.compress(chunk))
             file.write(deflate.flush())
@@ -119,8 +120,8 @@ def _chunks(header: bytes, content: IO[bytes]) -> Iterator[bytes]:
 
 
 @contextmanager
-def _temporary(target: Path, expected: Any = lambda: True) -> Iterator[IO[bytes]]:
-    """A file that becomes ``target`` at the end of the block, synced to disk, if what was written is as ``expected``."""
+def _temporary(target: Path, expected: Callable[[], bool] = lambda: True) -> Iterator[IO[bytes]]:
+    """A file that becomes ``target`` at the end of the block, synced, if what was written is as ``expected``."""
     target.parent.mkdir(exist_ok=True)
     descriptor, name = tempfile.mkstemp(prefix="tmp_obj_", dir=target.parent)
     try:

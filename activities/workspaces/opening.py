@@ -1,8 +1,8 @@
 """Open, find, close and forget workspaces.
 
-The checkout is a linked worktree of the private repository (gitrepository-layout: ``worktrees/<id>/{gitdir,commondir,HEAD,
-index}`` and a ``.git`` file), so that git commands run inside it work. Its own index belongs to those commands; the one that
-checkpoints are made from is another file, out of their reach.
+The checkout is a linked worktree of the private repository (gitrepository-layout: ``worktrees/<id>/`` with ``gitdir``,
+``commondir``, ``HEAD``, ``index``, and a ``.git`` file), so that git commands run inside it work. Its own index belongs
+to those commands; the one that checkpoints are made from is another file, out of their reach.
 """
 
 import os

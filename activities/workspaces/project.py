@@ -61,7 +61,7 @@ _CONFIG = """[core]
 
 @dataclass(frozen=True)
 class Layout:
-    """Where a project lies. ``top`` is git's toplevel (the project itself without git), ``prefix`` the project below it.
+    """Where a project lies. ``top`` is git's toplevel (without git the project itself), ``prefix`` the way down to it.
 
     ``index`` and ``exclude`` are the person's own files; empty without git. ``prefix`` is ``""`` or ends in ``/``.
     """
@@ -136,7 +136,7 @@ def find_project(start: Path) -> Path:
 
 
 def open_project(home: Path, folder: Path) -> ProjectRepository:
-    """The private repository of ``folder``; made on first use, brought up to date with the person's rules on every other.
+    """The private repository of ``folder``; made on first use, later brought up to date with the person's rules.
 
     Raises ProjectRefused for a folder that cannot be worked on, StorageError when ``home`` cannot be written.
     """

@@ -13,7 +13,7 @@ def checkpoint_ref(execution: str, stream: str, number: int) -> str:
 
 
 def read_ref(git: PrivateGit, name: str) -> str | None:
-    """The commit a ref names, or None. No process while the ref is a file of its own, as ours are unless git packs them."""
+    """The commit a ref names, or None. No process while it is a file of its own, as ours are unless git packs them."""
     try:
         return (git.directory / name).read_text().strip() or None
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
@@ -23,7 +23,7 @@ def read_ref(git: PrivateGit, name: str) -> str | None:
 
 
 def update_ref(git: PrivateGit, name: str, new: str, old: str) -> None:
-    """Set a ref that must still be ``old`` (all zeros: must not exist). Raises WorkspaceLost when somebody else moved it."""
+    """Set a ref that must still be ``old`` (all zeros: must not exist). Raises WorkspaceLost when somebody moved it."""
     try:
         git.run("update-ref", "--no-deref", name, new, old)
     except GitFailed as error:
@@ -38,7 +38,8 @@ def update_ref(git: PrivateGit, name: str, new: str, old: str) -> None:
 def list_refs(git: PrivateGit, prefix: str) -> dict[str, str]:
     """Names and commits of all refs below ``prefix``."""
     answer = git.run("for-each-ref", "--format=%(refname) %(objectname)", prefix).stdout.decode()
-    return dict((line.split(" ", 1)[0], line.split(" ", 1)[1]) for line in answer.splitlines())
+    names_and_commits = (line.partition(" ") for line in answer.splitlines())
+    return {name: commit for name, _, commit in names_and_commits}
 
 
 def delete_refs(git: PrivateGit, names: Sequence[str]) -> None:

@@ -1,7 +1,8 @@
 """The person's current tree as a commit of the private repository, uncommitted and untracked files included.
 
-The index that describes it stays between snapshots, so a warm one looks only at what changed. It is renamed out of the way
-while git works on it: after a crash there is none, and the next snapshot starts afresh instead of trusting half a change.
+The index that describes it stays between snapshots, so a warm one looks only at what changed. It is renamed out of the
+way while git works on it: after a crash there is none, and the next snapshot starts afresh instead of trusting half a
+change.
 """
 
 import json
@@ -65,6 +66,7 @@ def _staged(repository: ProjectRepository, size_cap: int) -> str:
     if not repository.layout.has_git:
         _refuse_too_large(repository, tree, size_cap)
     tree.put(_present(repository.top, forced.added if work.exists() else forced.all), "--add", "--replace")
+    tree.put(_rules_above(repository.prefix), "--add", "--remove", "--replace")
     tree.stage()
     oid = tree.tree()
     forced.remember()
@@ -120,8 +122,14 @@ def _stamp(path: Path) -> list[int]:
 
 
 def _present(top: Path, names: list[str]) -> list[str]:
-    """A name without a file is a deletion the person has not staged; a folder is a submodule, which staging meets itself."""
+    """A name without a file is a deletion that is not staged; a folder is a submodule, which staging meets itself."""
     return [name for name in names if (top / name).is_symlink() or (top / name).is_file()]
+
+
+def _rules_above(prefix: str) -> list[str]:
+    """The ignore rules of the folders above a project within a larger work tree: its checkout needs them too."""
+    parts = prefix.split("/")[:-1]
+    return ["/".join((*parts[:depth], ".gitignore")) for depth in range(len(parts))]
 
 
 def _refuse_too_large(repository: ProjectRepository, tree: WorkTree, size_cap: int) -> None:

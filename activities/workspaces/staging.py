@@ -1,7 +1,7 @@
 """Bring an index up to what a work tree holds, nested repositories included.
 
-Git records a nested repository as a link to a commit: its files would be missing from every checkout. Once a single file
-of it is in the index, git treats the folder as any other, so the files of a nested repository are put there first.
+Git records a nested repository as a link to a commit: its files would be missing from every checkout. Once a single
+file of it is in the index, git treats the folder as any other, so the files of a nested repository are put there first.
 """
 
 import os
@@ -31,7 +31,7 @@ class WorkTree:
         return self.prefix.rstrip("/") or "."
 
     def stage(self) -> None:
-        """``git add -A``. A file that vanishes meanwhile is met by trying again; an unreadable one is ProjectRefused."""
+        """``git add -A``. A file that vanishes meanwhile is met by trying again; an unreadable one is refused."""
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 said = self._add()

@@ -38,7 +38,7 @@ class Checkpoint:
 
 
 class Workspace:
-    """One stream's checkout. One attempt at a time: ``begin`` takes its lock, ``checkpoint`` or ``release`` gives it back.
+    """One stream's checkout. One attempt at a time: ``begin`` takes its lock, ``checkpoint`` or ``release`` frees it.
 
     A file ``clean`` holds the commit that tree and index are equal to. It is taken away before a step works and written
     after its checkpoint, so whatever kills an attempt, the next one sees that it has to reset.
@@ -92,9 +92,9 @@ class Workspace:
     ) -> StepOutcome | None:
         """Start the step that leads from checkpoint ``number`` to ``number + 1``.
 
-        Takes the lock (up to ``wait`` seconds, calling ``waiting`` meanwhile; then WorkspaceBusy), calls ``reap`` to end
-        what earlier attempts left running, and returns the recorded outcome if this very step is done already: the
-        lock is free again then. Otherwise the tree is as at ``number`` (ignored files are left alone) and marked in use.
+        Takes the lock (up to ``wait`` seconds, calling ``waiting`` meanwhile; then WorkspaceBusy), calls ``reap`` to
+        end what earlier attempts left running, and returns the recorded outcome if this very step is done already:
+        the lock is free again then. Otherwise the tree is as at ``number``, save for ignored files, and marked in use.
         """
         if self._lock is not None:
             raise RuntimeError("a step of this workspace object has begun and not ended")
@@ -129,10 +129,11 @@ class Workspace:
         return Checkpoint(commit, number + 1, changed)
 
     def checkpoint_command(self, number: int, step_id: str, title: str, result_json: str) -> Checkpoint:
-        """As ``checkpoint``, for a validation command: changes to tracked files are kept, new files are listed and removed."""
+        """As ``checkpoint``, for a validation command: changes to tracked files stay, new files are listed and removed."""
         with self._ending() as start:
             changed, dropped = self._status()
-            tree, kept = start.tree, ()
+            tree = start.tree
+            kept: tuple[ChangedPath, ...] = ()
             if changed:
                 self._git.run("add", "-u", "--", self._work_tree().pathspec, index=self.index, work_tree=self.top)
                 tree = self._work_tree().tree()
@@ -151,7 +152,7 @@ class Workspace:
             self._lock = None
 
     def ignored(self, paths: list[str]) -> list[str]:
-        """Those of ``paths`` (relative to the project) that no checkpoint would hold, since an ignore rule names them."""
+        """Those of ``paths`` (relative to the project) that no checkpoint would hold: an ignore rule names them."""
         asked = b"".join(os.fsencode(f"{self.repository.prefix}{path}") + b"\0" for path in paths)
         done = self._git.run(
             "check-ignore", "-z", "--stdin", index=self.index, work_tree=self.top, stdin=asked, accept=(0, 1)
@@ -204,7 +205,7 @@ class Workspace:
         temporary.replace(self.directory / "clean")
 
     def reset(self, commit: str) -> None:
-        """Make the tree what ``commit`` says, new files removed; ignored ones stay. The command's own index starts over."""
+        """Make the tree what ``commit`` says, new files removed; ignored ones stay. The commands' index starts over."""
         (self.directory / "clean").unlink(missing_ok=True)
         self.index.with_name("index.lock").unlink(missing_ok=True)
         try:
@@ -250,7 +251,7 @@ class Workspace:
 
     @contextmanager
     def _ending(self) -> Iterator[RecordedCommit]:
-        """The end of a step: gives the checkpoint it started from, frees the lock, puts the errors of disks in our words."""
+        """The end of a step: gives the checkpoint it started from, frees the lock, puts disk errors in our words."""
         try:
             yield self._started()
         except OSError as error:
