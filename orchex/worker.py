@@ -38,8 +38,8 @@ from activities.steps import StepActivities
 from activities.streams import StreamActivities
 from orchex.domain.errors import StackError
 from orchex.door.server import open_door
-from orchex.engine import Engine
 from orchex.engine.connect import connect
+from orchex.engine.engine import Engine
 from orchex.settings import Settings
 from orchex.stack.activity import BUSY_EVERY, mark_busy
 from orchex.stack.endpoint import Endpoint

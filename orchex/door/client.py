@@ -3,14 +3,14 @@
 import asyncio
 import base64
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from activities.messages import Landed
 from orchex.domain.errors import StackError
 from orchex.domain.event import JournalEntry
-from orchex.domain.execution import Execution, ExecutionList
+from orchex.domain.execution import Execution, ExecutionList, Status
 from orchex.domain.start import StartRequest
 from orchex.door.protocol import LINE_LIMIT, encode, error_from
 
@@ -30,8 +30,9 @@ class DoorClient:
     async def get(self, execution_id: str) -> Execution:
         return Execution.model_validate(await self._call("get", execution_id=execution_id))
 
-    async def page(self, limit: int = 50, before: str | None = None) -> ExecutionList:
-        return ExecutionList.model_validate(await self._call("page", limit=limit, before=before))
+    async def page(self, limit: int = 50, before: str | None = None, statuses: Sequence[Status] = ()) -> ExecutionList:
+        answer = await self._call("page", limit=limit, before=before, statuses=list(statuses))
+        return ExecutionList.model_validate(answer)
 
     async def latest(self) -> str:
         return str(await self._call("latest"))
@@ -41,6 +42,10 @@ class DoorClient:
 
     async def artifact(self, execution_id: str, name: str) -> bytes:
         return base64.b64decode(await self._call("artifact", execution_id=execution_id, name=name))
+
+    async def events(self, execution_id: str, after: int = 0) -> list[JournalEntry]:
+        answer = await self._call("events", execution_id=execution_id, after=after)
+        return [JournalEntry.model_validate(entry) for entry in answer]
 
     async def cancel(self, execution_id: str, reason: str = "") -> Execution:
         return Execution.model_validate(await self._call("cancel", execution_id=execution_id, reason=reason))

@@ -46,6 +46,7 @@ class _Door:
             "latest": lambda params: engine.latest(),
             "patch": lambda params: engine.patch(**params),
             "artifact": lambda params: engine.artifact(**params),
+            "events": lambda params: engine.events(**params),
             "cancel": lambda params: engine.cancel(**params),
             "decide": lambda params: engine.decide(**params),
             "land": lambda params: engine.land(**params),
@@ -85,4 +86,6 @@ class _Door:
 def _plain(answer: Any) -> Any:
     if isinstance(answer, BaseModel):
         return answer.model_dump(mode="json")
+    if isinstance(answer, list):
+        return [_plain(entry) for entry in answer]
     return base64.b64encode(answer).decode() if isinstance(answer, bytes) else answer

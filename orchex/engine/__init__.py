@@ -1,5 +1,4 @@
-"""The one door to Temporal and the store, for every front end."""
+"""The one door to Temporal and the store, for every front end: ``engine.Engine``, and ``reader`` for reading alone.
 
-from orchex.engine.engine import Engine
-
-__all__ = ["Engine"]
+Nothing is imported here: a front end that only reads must not load Temporal.
+"""

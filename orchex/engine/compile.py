@@ -2,9 +2,11 @@
 
 from graphlib import TopologicalSorter
 
+from pydantic import ValidationError
+
 from orchex.domain.compiled import MAX_COMPILED_BYTES, CompiledCommand, CompiledStream
 from orchex.domain.errors import InvalidInput
-from orchex.domain.manifest import Constraints, Manifest, Stream
+from orchex.domain.manifest import Context, Manifest, Stream
 from orchex.domain.start import StartRequest
 from orchex.store.blobs import BlobStore
 
@@ -15,7 +17,7 @@ TASK_STREAM = "task"
 def compile_request(request: StartRequest, blobs: BlobStore) -> tuple[CompiledStream, ...]:
     """The streams to run, each after those it needs. Raises :class:`InvalidInput`."""
     if request.manifest is not None:
-        streams = _chosen(request.manifest, request.streams)
+        streams = chosen_streams(request.manifest, request.streams)
         model = request.manifest.model
     elif request.task is not None:
         streams, model = {TASK_STREAM: _task(request)}, None
@@ -24,8 +26,11 @@ def compile_request(request: StartRequest, blobs: BlobStore) -> tuple[CompiledSt
     return tuple(_compile(name, stream, model, request, blobs) for name, stream in streams.items())
 
 
-def _chosen(manifest: Manifest, names: tuple[str, ...]) -> dict[str, Stream]:
-    """The named streams in the order they need each other; otherwise as they stand in the manifest."""
+def chosen_streams(manifest: Manifest, names: tuple[str, ...]) -> dict[str, Stream]:
+    """The named streams (all when none is) in the order they need each other, else as they stand in the manifest.
+
+    Raises :class:`InvalidInput` for a name that the manifest does not have.
+    """
     unknown = [name for name in names if name not in manifest.streams]
     if unknown:
         raise InvalidInput(
@@ -45,8 +50,14 @@ def _chosen(manifest: Manifest, names: tuple[str, ...]) -> dict[str, Stream]:
 
 
 def _task(request: StartRequest) -> Stream:
+    """The one stream of a task. Raises :class:`InvalidInput` for a text that no stream may hold."""
     task = request.task or ""
-    return Stream(description=task, plan=request.plan or task, constraints=Constraints())
+    try:
+        return Stream(description=task, plan=request.plan or task, context=Context(files=request.files))
+    except ValidationError as error:
+        wrong = error.errors(include_url=False, include_input=False)[0]
+        place = {"description": "the task", "plan": "the plan"}.get(str(wrong["loc"][0]), "a file of the task")
+        raise InvalidInput(f"{place} cannot be used: {wrong['msg'][:1].lower()}{wrong['msg'][1:]}") from error
 
 
 def _compile(name: str, stream: Stream, model: str | None, request: StartRequest, blobs: BlobStore) -> CompiledStream:
@@ -56,7 +67,7 @@ def _compile(name: str, stream: Stream, model: str | None, request: StartRequest
         description=stream.description,
         plan_ref=blobs.put_text(stream.plan),
         model=options.model or stream.model or model,
-        files=(*stream.context.files, *request.files),
+        files=stream.context.files,
         depth=stream.context.depth,
         setup=tuple(CompiledCommand(command=line) for line in stream.setup),
         commands=tuple(

@@ -1,7 +1,6 @@
 """``Engine``: start, read, watch, cancel, approve, land and resume executions."""
 
-import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -13,17 +12,15 @@ from activities.launch import launch, spec_of
 from activities.messages import Landed
 from orchex.domain.compiled import RunContext
 from orchex.domain.errors import InvalidInput, NotFound, StackError
-from orchex.domain.event import JournalEntry
-from orchex.domain.execution import Execution, ExecutionList, Status
-from orchex.domain.ids import is_execution_id, new_execution_id
+from orchex.domain.execution import Execution, Status
+from orchex.domain.ids import new_execution_id
 from orchex.domain.start import StartRequest
 from orchex.engine.compile import compile_request
+from orchex.engine.reader import ExecutionReader
 from orchex.engine.resume import resumed
-from orchex.store.blobs import BlobStore
 from orchex.store.database import Database
 from orchex.store.environments import Environments
-from orchex.store.executions import Acceptance, Executions
-from orchex.store.journal import Journal
+from orchex.store.executions import Acceptance
 from workflows.land import LandWorkflow
 from workflows.manifest import ManifestWorkflow
 from workflows.messages import (
@@ -36,20 +33,15 @@ from workflows.messages import (
 )
 from workflows.stream import StreamWorkflow
 
-POLL_SECONDS = 0.04
-"""How often a watcher looks for new journal entries; a look costs a fraction of a millisecond."""
 
-
-class Engine:
-    """The one door to Temporal and the store. Reads need neither a worker nor Temporal."""
+class Engine(ExecutionReader):
+    """The one door to Temporal and the store; what it reads, it reads without Temporal."""
 
     def __init__(self, client: Client, database: Database, home: Path, task_queue: str) -> None:
+        super().__init__(database, home)
         self._client = client
         self._queue = task_queue
-        self._executions = Executions(database)
-        self._journal = Journal(database)
         self._environments = Environments(home)
-        self._blobs = BlobStore(home / "blobs")
 
     # -- starting
 
@@ -108,42 +100,6 @@ class Engine:
         self._executions.started(accepted.id)
         return accepted.id
 
-    # -- reading
-
-    async def get(self, execution_id: str) -> Execution:
-        return self._executions.get(checked(execution_id))
-
-    async def page(self, limit: int = 50, before: str | None = None, statuses: Sequence[Status] = ()) -> ExecutionList:
-        return self._executions.page(limit=limit, before=before, statuses=statuses)
-
-    async def latest(self) -> str:
-        return self._executions.latest()
-
-    async def patch(self, execution_id: str) -> bytes:
-        """The diff of the whole execution: its streams' patches one after the other."""
-        patches = self._executions.artifacts(checked(execution_id), "patch")
-        order = {row.stream: row.ordinal for row in self._executions.streams(execution_id)}
-        patches.sort(key=lambda patch: order.get(patch.stream, 0))
-        return b"".join(self._blobs.get(patch.blob) for patch in patches if patch.blob)
-
-    async def artifact(self, execution_id: str, name: str) -> bytes:
-        row = self._executions.artifact(checked(execution_id), name)
-        return self._blobs.get(row.blob) if row.blob else b""
-
-    async def events(self, execution_id: str, after: int = 0) -> list[JournalEntry]:
-        return self._journal.read(checked(execution_id), after)
-
-    async def watch(self, execution_id: str, after: int = 0) -> AsyncIterator[JournalEntry]:
-        """Every entry after sequence number ``after``, as they come; ends behind the terminal one."""
-        await self.get(execution_id)
-        while True:
-            for entry in await self.events(execution_id, after):
-                yield entry
-                after = entry.sequence
-                if entry.type.terminal:
-                    return
-            await asyncio.sleep(POLL_SECONDS)
-
     # -- steering
 
     async def cancel(self, execution_id: str, reason: str = "") -> Execution:
@@ -193,16 +149,6 @@ class Engine:
         except WorkflowAlreadyStartedError:
             raise InvalidInput(f"an apply or undo of {execution_id} is running already") from None
         return await handle.result()
-
-
-def checked(execution_id: str) -> str:
-    """The id if it is one; ids become workflow ids and file names."""
-    if not is_execution_id(execution_id):
-        raise NotFound(
-            f"{execution_id!r} is not an execution id",
-            hint="It looks like exec_01J…; `orchex list` shows the ones there are.",
-        )
-    return execution_id
 
 
 def _spec(run: RunContext, streams: tuple[ManifestStream, ...]) -> dict[str, object]:
