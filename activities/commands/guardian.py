@@ -46,16 +46,26 @@ def guard(control: socket.socket) -> None:
         return
     plan = None if request["mounts"] is None else mounts.MountPlan(*request["mounts"])
     brood = Brood()
-    refusal = _start(brood, request, plan, output)
-    os.close(output)
-    if refusal is not None:
-        _send(control, refusal)
+    mount_points: list[str] = []
+    stage = "mount"
+    try:
+        if plan is not None:
+            mount_points = mounts.enter(plan)
+        stage = "chdir"
+        os.chdir(request["cwd"])
+        stage = "exec"
+        brood.main = _execute(request["argv"], request["env"], output)
+    except (OSError, ValueError) as error:
+        number = error.errno if isinstance(error, OSError) else errno.EINVAL
+        _send(control, {"refused": stage, "errno": number, "message": str(error)})
         return
+    finally:
+        os.close(output)
     _send(control, {"started": brood.main})
     leftovers = 0 if _stopped(brood, control) else brood.count_leftovers()
     survivors = brood.end()
     if plan is not None:
-        mounts.leave(plan)
+        mounts.leave(plan, mount_points)
     _send(control, _report(brood.status, leftovers, survivors))
     brood.outlast()
 
@@ -139,22 +149,6 @@ def _stopped(brood: Brood, control: socket.socket) -> bool:
     return False
 
 
-def _start(brood: Brood, request: dict[str, Any], plan: mounts.MountPlan | None, output: int) -> dict[str, Any] | None:
-    """Execute the command from where it is to run: in its mounts, in its folder. Returns its refusal, if refused."""
-    stage = "mount"
-    try:
-        if plan is not None:
-            mounts.enter(plan)
-        stage = "chdir"
-        os.chdir(request["cwd"])
-        stage = "exec"
-        brood.main = _execute(request["argv"], request["env"], output)
-    except (OSError, ValueError) as error:
-        number = error.errno if isinstance(error, OSError) else errno.EINVAL
-        return {"refused": stage, "errno": number, "message": str(error)}
-    return None
-
-
 def _execute(argv: list[str], env: dict[str, str], output: int) -> int:
     """posix_spawn(3) costs half of fork and exec. The program is looked for in the command's own PATH."""
     os.environ["PATH"] = env.get("PATH", os.defpath)
@@ -175,7 +169,9 @@ def _execute(argv: list[str], env: dict[str, str], output: int) -> int:
 
 def _receive(control: socket.socket) -> tuple[dict[str, Any] | None, int]:
     """The request and the write end of the command's output; no request if the worker went away first."""
-    head, descriptors, _, _ = socket.recv_fds(control, LENGTH_BYTES, 1, socket.MSG_CMSG_CLOEXEC)
+    head, descriptors, _, _ = socket.recv_fds(control, LENGTH_BYTES, 1)
+    for descriptor in descriptors:
+        os.set_inheritable(descriptor, False)
     length = int.from_bytes(head, "big")
     body = bytearray()
     while len(body) < length:

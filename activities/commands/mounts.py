@@ -43,8 +43,11 @@ class MountPlan(NamedTuple):
     level: Level
 
 
-def enter(plan: MountPlan) -> None:
-    """Move the calling process into a namespace where ``plan`` holds. Raises OSError; the process is then unfit."""
+def enter(plan: MountPlan) -> list[str]:
+    """Move the calling process into a namespace where ``plan`` holds; returns the mount points, for ``leave``.
+
+    Raises OSError; the process is then unfit for anything.
+    """
     project, tree, private = Path(plan.project), Path(plan.tree), Path(plan.private)
     dependencies = _offered(project, tree, plan.dependencies)
     if dependencies:
@@ -60,25 +63,29 @@ def enter(plan: MountPlan) -> None:
     for number, folder in enumerate(linked):
         area = private / "linked" / str(number)
         _overlay((folder,), area / "upper", area / "work", folder, plan.level)
+    return [plan.project, *map(str, linked)]
 
 
-def leave(plan: MountPlan) -> None:
+def leave(plan: MountPlan, mount_points: list[str]) -> None:
     """Unmount, once the last process of the command is gone, and clear what the overlay left. Never raises.
 
     A removed folder that holds dependency folders leaves a whiteout; outside the overlay it would look like a
     device file. The whiteout of a dependency folder itself stays: it is how its removal is remembered.
     """
     os.chdir("/")
-    with suppress(OSError):
-        syscalls.unmount(plan.project)
+    for target in reversed(mount_points):
+        with suppress(OSError):
+            syscalls.unmount(target)
     for folder in _parents(Path(path) for path in plan.dependencies):
         path = Path(plan.tree, folder)
         with suppress(OSError):
             if _is_whiteout(path):
                 path.unlink()
     # The kernel makes these with mode 000, which stops an ordinary user from removing the area as a whole.
-    for work in Path(plan.private).glob("**/work/work"):
+    for work in (Path(plan.private, "work/work"), *Path(plan.private).glob("linked/*/work/work")):
         with suppress(OSError):
+            work.chmod(0o700)
+            _clear(work)
             work.rmdir()
 
 

@@ -18,13 +18,13 @@ def main(area: str, level: str) -> None:
     level = cast(mounts.Level, level)
     plan = mounts.MountPlan(str(project), str(tree), str(private), ("dependency",), level)
     try:
-        mounts.enter(plan)
+        mount_points = mounts.enter(plan)
     except OSError as error:
         raise SystemExit(str(error)) from None
     shown = sorted(path.name for path in project.iterdir())
     (project / installed).write_text("changed")
     if shown != ["dependency", "edited"] or (tree / installed).read_text() != "changed":
         raise SystemExit(f"the overlay shows {shown}")
-    mounts.leave(plan)
+    mounts.leave(plan, mount_points)
     if (project / installed).read_text() != "theirs":
         raise SystemExit("the overlay wrote through to its lower layer")

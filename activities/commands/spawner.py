@@ -29,10 +29,12 @@ def serve(descriptor: int) -> None:
     gc.freeze()
     gc.disable()
     while True:
-        message, descriptors, _, _ = socket.recv_fds(requests, 1, 1, socket.MSG_CMSG_CLOEXEC)
+        message, descriptors, _, _ = socket.recv_fds(requests, 1, 1)
         if not message:
             return
         for control in descriptors:
+            # A command that inherited it would keep the worker from seeing that its guardian died.
+            os.set_inheritable(control, False)
             _spawn(requests, control)
             os.close(control)
 
