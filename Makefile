@@ -1,0 +1,55 @@
+# make demo    set up, then run the main job on a sample project, and again with its worker killed in mid-run
+# make test    set up, then run the tests
+# make check   lint, types, import rules, generated files
+# make bench   measure, side by side, and plot
+# make lock    choose the newest versions that the ranges allow and pin them
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench lock
+
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+
+help:
+	@sed -n 's/^# \(make .*\)/\1/p' Makefile
+
+demo: $(VENV)/.run
+	@$(BIN)/python -P demo/run.py
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.bench
+	$(BIN)/python -m benchmarks $(ARGS)
+
+lock: $(VENV)/.dev
+	$(BIN)/python -m venv --clear $(VENV)/lock
+	$(VENV)/lock/bin/python -m pip --disable-pip-version-check install --quiet --editable '.[dev,bench]'
+	$(VENV)/lock/bin/python -m pip freeze --exclude-editable > constraints.txt
+
+$(VENV)/.made:
+	@test -n "$(PYTHON)" || { echo "Orchex needs Python 3.11 or newer, and found none. Install it, or name it: make PYTHON=/path/to/python3.11 …" >&2; exit 1; }
+	@command -v git >/dev/null || { echo "Orchex needs git 2.38 or newer, and found none. Install it and try again." >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.run: $(VENV)/.made pyproject.toml constraints.txt
+	$(PIP) --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.run
+	$(PIP) --editable '.[dev]'
+	@touch $@
+
+$(VENV)/.bench: $(VENV)/.dev
+	$(PIP) --editable '.[dev,bench]'
+	@touch $@
