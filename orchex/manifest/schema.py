@@ -1,7 +1,6 @@
-"""The JSON Schema of a manifest, for editors; ``python -m orchex.manifest.schema`` prints it."""
+"""The JSON Schema of a manifest, for editors."""
 
 import json
-import sys
 from typing import Any
 
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
@@ -35,7 +34,3 @@ def schema() -> dict[str, Any]:
 def schema_text() -> str:
     """The schema as ``manifests/schema.json`` holds it."""
     return json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"
-
-
-if __name__ == "__main__":
-    sys.stdout.write(schema_text())

@@ -1,0 +1,3 @@
+VERSION = "1.0.0"
+CHANNEL = "stable"
+SUPPORT_MONTHS = 6

@@ -1,0 +1,5 @@
+"""Shapes and their areas."""
+
+from shapes.utils import circle, square
+
+__all__ = ["circle", "square"]

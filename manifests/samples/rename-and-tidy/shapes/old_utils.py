@@ -1,0 +1,5 @@
+"""Kept for nobody: nothing imports this any more."""
+
+
+def square(side):
+    return side ^ 2
