@@ -4,12 +4,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from activities.commands.environment import command_environment, secret_values
-from activities.commands.mounts import MountPlan
-from activities.commands.namespaces import probe
 from activities.commands.runner import CommandRunner
 from activities.commands.spec import CommandOutcome, CommandSpec
+from activities.dependencies import mount_plan
 from activities.messages import StepRequest
-from activities.workspaces.dependencies import dependency_folders
 from activities.workspaces.workspace import Workspace
 
 
@@ -31,7 +29,7 @@ class Scene:
     async def run(self, argv: tuple[str, ...], timeout_ms: int | None) -> CommandOutcome:
         """Run one command in the project root; its whole redacted output goes to a log file of the step."""
         request, repository = self.request, self.workspace.repository
-        mounts = self._mounts()
+        mounts = mount_plan(self.workspace)
         env = command_environment(
             self.environ,
             execution=request.run.execution_id,
@@ -51,20 +49,6 @@ class Scene:
                 log_path=self._log_path(),
                 secrets=tuple(secret_values(self.environ)),
             )
-        )
-
-    def _mounts(self) -> MountPlan | None:
-        """The project's own path, and its dependency folders through an overlay, where the machine allows it."""
-        repository, workspace = self.workspace.repository, self.workspace
-        level = probe(workspace.directory.parent).level
-        if level == "none":
-            return None
-        return MountPlan(
-            project=str(repository.top),
-            tree=str(workspace.top),
-            private=str(workspace.upper),
-            dependencies=tuple(dependency_folders(repository)),
-            level=level,
         )
 
     def _log_path(self) -> Path:

@@ -4,6 +4,7 @@ from temporalio import activity
 
 from activities.artifacts import ArtifactKeeper
 from activities.context import gather
+from activities.dependencies import prepare
 from activities.messages import (
     FINISH_STREAM,
     OPEN_STREAM,
@@ -73,7 +74,8 @@ class StreamActivities:
             return None, self._notes(request, repository.folder)
         start = request.start or request.base
         workspace = open_workspace(repository, request.run.execution_id, request.stream.id, start)
-        return request.base or workspace.base, self._notes(request, workspace.root)
+        prepared = prepare(workspace, has_setup=bool(request.stream.setup))
+        return request.base or workspace.base, (*prepared, *self._notes(request, workspace.root))
 
     def _notes(self, request: OpenStream, root: object) -> tuple[str, ...]:
         pack = gather(root, request.stream.files, request.stream.depth)
