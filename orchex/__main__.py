@@ -7,7 +7,7 @@ reached; the installed ``orchex``, and ``python -P -m orchex``, are not touched 
 """
 
 # Until the path is safe, nothing is imported that the interpreter has not loaded already: so no pathlib here.
-# ruff: noqa: PTH100, PTH120
+# ruff: noqa: PTH100, PTH119, PTH120
 
 import os
 import sys
@@ -36,14 +36,17 @@ def main() -> None:
 
 
 def prefer_own_packages() -> None:
-    """Take the current directory off ``sys.path`` and put PYTHONPATH behind everything that was installed."""
+    """Take the current directory off ``sys.path`` and put PYTHONPATH behind everything that was installed.
+
+    A source tree goes ahead of everything. A ``site-packages`` keeps its place, behind the standard library.
+    """
     root = os.path.dirname(PACKAGE)
     named = {_real(entry) for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry}
-    dropped = {_real(""), _real(PACKAGE)}
-    installed = [entry for entry in sys.path if _real(entry) not in named | dropped]
-    if root not in installed:
-        installed.append(root)
-    behind = [entry for entry in sys.path if _real(entry) in named - dropped and entry != root]
+    foreign = named | {_real(""), _real(PACKAGE)}
+    installed = [entry for entry in sys.path if _real(entry) not in foreign]
+    behind = [entry for entry in sys.path if _real(entry) in named]
+    if root not in installed or os.path.basename(root) not in ("site-packages", "dist-packages"):
+        installed.insert(0, root)
     sys.path[:] = installed + behind
 
 
