@@ -84,7 +84,6 @@ def leave(plan: MountPlan, mount_points: list[str]) -> None:
     # The kernel makes these with mode 000, which stops an ordinary user from removing the area as a whole.
     for work in (Path(plan.private, "work/work"), *Path(plan.private).glob("linked/*/work/work")):
         with suppress(OSError):
-            work.chmod(0o700)
             _clear(work)
             work.rmdir()
 

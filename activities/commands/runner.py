@@ -17,8 +17,8 @@ from activities.commands.spec import CommandOutcome, CommandSpec
 from orchex.domain.errors import CommandHostLost, CommandNotStarted
 
 _READ_BYTES = 256 * 1024
-_LAST_BYTES = 1024 * 1024
-"""A pipe holds no more than this, so no more is read after the last process of a command is gone."""
+"""More than a pipe holds, so one read empties it. The report comes after the last byte, so when it is in, nothing is
+left to read; the end of the pipe is not waited for, since a process out of our reach may hold it open."""
 _KILL_SECONDS = 10.0
 """After this time without a report from a guardian that was told to kill, it is given up as lost."""
 _NOT_FOUND, _NOT_EXECUTABLE = 127, 126
@@ -95,7 +95,6 @@ class _Running:
             with control:
                 loop.add_reader(reader, self._read, reader)
                 report = await self._await_report(control)
-            self._read_rest(reader)
             return self._outcome(report, began)
         finally:
             loop.remove_reader(reader)
@@ -155,12 +154,8 @@ class _Running:
             pass
         return None
 
-    def _read(self, reader: int) -> bool:
-        """Take what the pipe holds; False when there is nothing now or never again."""
-        try:
-            data = os.read(reader, _READ_BYTES)
-        except BlockingIOError:
-            return False
+    def _read(self, reader: int) -> None:
+        data = os.read(reader, _READ_BYTES)
         if not data:
             asyncio.get_running_loop().remove_reader(reader)
         elif self._broken is None:
@@ -169,13 +164,6 @@ class _Running:
             except Exception as error:  # noqa: BLE001  raised by supervise, once the command is down
                 self._broken = error
                 self.stop("its output could not be recorded")
-        return bool(data)
-
-    def _read_rest(self, reader: int) -> None:
-        """A process out of our reach may hold the pipe open, so do not wait for its end."""
-        limit = self._capture.total + _LAST_BYTES
-        while self._capture.total < limit and self._broken is None and self._read(reader):
-            pass
 
     def _outcome(self, report: dict[str, Any], began: float) -> CommandOutcome:
         if self._broken is not None:

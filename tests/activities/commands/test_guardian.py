@@ -97,10 +97,11 @@ async def test_a_chain_of_forks_does_not_outrun_the_guardian(
     assert carriers() == []
 
 
+@pytest.mark.parametrize("then", ["while :; do sleep 0.05; done", "kill -STOP $$"], ids=["running", "stopped"])
 async def test_a_command_may_clean_up_when_it_is_told_to_end(
-    runner: CommandRunner, shell: Shell, tmp_path: Path
+    runner: CommandRunner, shell: Shell, tmp_path: Path, then: str
 ) -> None:
-    task = await started(runner, shell("trap 'echo bye > bye; exit' TERM; echo ready; while :; do sleep 0.05; done"))
+    task = await started(runner, shell(f"trap 'echo bye > bye; exit' TERM; echo ready; {then}"))
     await cancelled_within(task)
     assert (tmp_path / "bye").read_text() == "bye\n"
 

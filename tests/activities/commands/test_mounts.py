@@ -1,4 +1,5 @@
 import os
+import shlex
 import shutil
 import stat
 import subprocess
@@ -138,6 +139,19 @@ async def test_commands_follow_one_another_in_one_workspace(runner: CommandRunne
     for number in range(15):
         line = f"test $(ls node_modules | wc -l) = {number + 1} && touch node_modules/{number} && sleep 100 &"
         assert (await runner.run(shell(f"{line} wait", cwd=house.project, mounts=house.plan(), timeout=0.15))).timed_out
+
+
+@pytest.mark.skipif(SUPPORT.level != "root", reason="only root can have mounts that propagate")
+def test_the_mounts_do_not_propagate_where_mounts_are_shared(house: House, marker: str, tmp_path: Path) -> None:
+    plan = house.plan()
+    program = [sys.executable, str(Path(__file__).with_name("worker_to_kill.py")), marker, plan.project]
+    line = f"ls {tmp_path}/ready || touch {tmp_path}/ready; sleep 0.5"
+    worker = shlex.join([*program, line, plan.project, plan.tree, plan.private, "root", *plan.dependencies])
+    wait = f"while ! [ -e {tmp_path}/ready ]; do sleep 0.02; done"
+    script = f"mount --make-rshared / && {{ {worker} & }}; {wait}; cat /proc/self/mountinfo; wait"
+    done = subprocess.run(["unshare", "-m", "sh", "-c", script], capture_output=True, text=True, timeout=60, check=True)
+    assert "shared:" in done.stdout
+    assert str(house.project).replace(" ", "\\040") not in done.stdout
 
 
 async def test_the_mounts_are_the_command_s_alone(runner: CommandRunner, shell: Shell, house: House) -> None:

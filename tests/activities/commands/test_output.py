@@ -1,4 +1,5 @@
 import random
+import re
 import tracemalloc
 from pathlib import Path
 
@@ -131,15 +132,24 @@ def test_the_end_of_a_huge_output_is_redacted_too() -> None:
     assert text.endswith("[redacted]\n[redacted] [redacted]\n")
 
 
-def test_a_huge_output_that_ends_inside_keys_shows_none_of_them() -> None:
+@pytest.mark.parametrize("shift", range(0, 20, 3))
+def test_a_huge_line_of_secrets_shows_not_even_the_end_of_one(shift: int) -> None:
     capture = OutputCapture(secrets=("top-secret-value",), log_bytes=1000)
+    capture.feed(b"x" * 2000 + b"\n" + b"-" * shift)
+    for _ in range(100_000):
+        capture.feed(b"top-secret-value,.;:")
+    capture.finish()
+    assert re.sub(r"\[redacted\]|[x,.;:\n]", "", capture.text().partition(" left out …")[2]) == ""
+
+
+def test_a_private_key_that_began_in_the_part_left_out_is_redacted_to_its_end() -> None:
+    capture = OutputCapture(log_bytes=1000)
     capture.feed(b"x" * 2000 + b"\n")
     for _ in range(100_000):
-        capture.feed(b"MIIEtop-secret-value")
-    capture.feed(b"-----END PRIVATE KEY-----")
+        capture.feed(b"MIIEowIBAAKCAQEA7\n")
+    capture.feed(b"-----END PRIVATE KEY-----\nthe end\n")
     capture.finish()
-    assert "MIIE" not in capture.text()
-    assert "secret-value" not in capture.text()
+    assert capture.text().endswith("left out …\n[redacted]\nthe end\n")
 
 
 def test_output_without_end_takes_constant_memory() -> None:

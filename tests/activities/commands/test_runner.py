@@ -129,6 +129,13 @@ async def test_all_output_arrives_when_the_command_ends_right_after_it(runner: C
         assert outcome.output_bytes == 300_000
 
 
+async def test_a_command_that_closed_its_output_is_waited_for_without_work(runner: CommandRunner, shell: Shell) -> None:
+    spent = time.process_time()
+    outcome = await runner.run(shell("echo x; exec >&- 2>&-; sleep 1; exit 4"))
+    assert (outcome.exit_code, outcome.output) == (4, "x\n")
+    assert time.process_time() - spent < 0.5
+
+
 async def test_many_commands_run_at_the_same_time(runner: CommandRunner, shell: Shell) -> None:
     began = time.monotonic()
     outcomes = await asyncio.gather(*(runner.run(shell(f"sleep 1; echo {number}")) for number in range(30)))
