@@ -20,12 +20,19 @@ class Entry(NamedTuple):
         return self.command is None or self.command.critical
 
 
+TITLE_CHARACTERS = 200
+"""A command line may be a whole script; its title travels with every event of its step."""
+
 FIND_TESTS = Entry(StepKind.COMMAND, "the project's tests")
 
 
 def agenda_of(stream: CompiledStream, plan: PlanOutline) -> tuple[Entry, ...]:
     return (
-        *(Entry(StepKind.COMMAND, f"setup: {entry.command}", command=entry) for entry in stream.setup),
-        *(Entry(StepKind.WORK, title, step=index) for index, title in enumerate(plan.titles)),
-        *(Entry(StepKind.COMMAND, entry.command, command=entry) for entry in stream.commands),
+        *(Entry(StepKind.COMMAND, _title(f"setup: {entry.command}"), command=entry) for entry in stream.setup),
+        *(Entry(StepKind.WORK, _title(title), step=index) for index, title in enumerate(plan.titles)),
+        *(Entry(StepKind.COMMAND, _title(entry.command), command=entry) for entry in stream.commands),
     )
+
+
+def _title(text: str) -> str:
+    return text if len(text) <= TITLE_CHARACTERS else f"{text[: TITLE_CHARACTERS - 1]}…"

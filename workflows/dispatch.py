@@ -42,7 +42,7 @@ async def call(
 
     A cancel waits until the activity has cleaned up: the next step must not race its processes.
     """
-    carried = outbox.next_batch()
+    carried = outbox.next_batch(len(request.model_dump_json().encode()))
     answer: Report = await workflow.execute_activity(
         name,
         request.model_copy(update={"events": carried}),

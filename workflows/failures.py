@@ -1,4 +1,4 @@
-"""From what Temporal raises to the failure a reader is told."""
+"""The failures a workflow tells of: its own, and what stands behind the errors Temporal raises."""
 
 from temporalio.exceptions import (
     ActivityError,
@@ -9,11 +9,12 @@ from temporalio.exceptions import (
     TimeoutError,
 )
 
+from orchex.domain.compiled import INTERPRETER_VERSION, CompiledStream
 from orchex.domain.execution import Failure
 
 
 def failure_of(error: FailureError) -> Failure:
-    """The failure behind an activity's or a child's error; ``details`` of ours carry it whole."""
+    """The failure behind an activity's or a child's error; ``details`` of ours carry the hint."""
     cause = error.cause if isinstance(error, ActivityError | ChildWorkflowError) else error
     if isinstance(cause, ApplicationError):
         hint = str(cause.details[0]) if cause.details else ""
@@ -36,4 +37,33 @@ def failure_of(error: FailureError) -> Failure:
 def is_cancel(error: BaseException) -> bool:
     return isinstance(error, CancelledError) or (
         isinstance(error, ActivityError | ChildWorkflowError) and isinstance(error.cause, CancelledError)
+    )
+
+
+def timed_out(stream: CompiledStream, during: str | None) -> Failure:
+    where = f" during {during!r}" if during else ""
+    return Failure(
+        code="timeout",
+        message=f"stream {stream.id!r} ran into its timeout of {stream.timeout_ms / 1000:g} s{where}",
+        hint="Raise constraints.timeout (milliseconds), or `orchex resume` it with a fresh clock.",
+        retryable=True,
+    )
+
+
+def too_many_steps(stream: CompiledStream, planned: int) -> Failure:
+    return Failure(
+        code="max_steps_exceeded",
+        message=f"stream {stream.id!r} took its {stream.max_steps} steps (constraints.maxSteps), "
+        f"and its plan has {planned}",
+        hint="Raise constraints.maxSteps, or `orchex resume` it: the work so far is kept.",
+        retryable=True,
+    )
+
+
+def too_new(stream: CompiledStream) -> Failure:
+    return Failure(
+        code="internal",
+        message=f"this worker reads compiled streams up to version {INTERPRETER_VERSION}, "
+        f"this one is of version {stream.interpreter}",
+        hint="Run a newer worker.",
     )

@@ -1,15 +1,15 @@
 """``ManifestWorkflow``: the named streams of a manifest, each as a child workflow."""
 
-import asyncio
+from contextlib import suppress
 
 from temporalio import workflow
-from temporalio.exceptions import ChildWorkflowError
+from temporalio.exceptions import ChildWorkflowError, FailureError
 
 with workflow.unsafe.imports_passed_through():
     from orchex.domain.event import EventType
-    from orchex.domain.execution import Failure
     from workflows.dispatch import flush
     from workflows.failures import failure_of, is_cancel
+    from workflows.limits import THROUGH_TEMPORAL, to_the_end
     from workflows.messages import (
         CancelRequest,
         ExecutionResult,
@@ -34,7 +34,6 @@ class ManifestWorkflow:
         self._outbox = Outbox()
         self._results: dict[str, StreamResult] = {}
         self._cancel: CancelRequest | None = None
-        self._child: workflow.ChildWorkflowHandle[StreamWorkflow, StreamResult] | None = None
 
     @workflow.query
     def outcomes(self) -> dict[str, Outcome]:
@@ -42,17 +41,19 @@ class ManifestWorkflow:
         return {stream: result.outcome for stream, result in self._results.items()}
 
     @workflow.signal
-    async def cancel(self, request: CancelRequest) -> None:
+    def cancel(self, request: CancelRequest) -> None:
         """Stop the stream that runs and start no other."""
         self._cancel = self._cancel or request
-        if self._child is not None:
-            await self._child.signal(StreamWorkflow.cancel, request)
 
     @workflow.run
     async def run(self, input: ManifestInput) -> ExecutionResult:
-        self._outbox.emit(EventType.EXECUTION_STARTED, streams=[entry.stream.id for entry in input.streams])
+        return await to_the_end(self._live(), self.cancel)
+
+    async def _live(self) -> ExecutionResult:
+        streams = self._input.streams
+        self._outbox.emit(EventType.EXECUTION_STARTED, streams=[entry.stream.id for entry in streams])
         await flush(self._run, self._outbox)
-        for entry in input.streams:
+        for entry in streams:
             self._results[entry.stream.id] = await self._stream(entry)
         return await self._close()
 
@@ -62,31 +63,26 @@ class ManifestWorkflow:
             reason = "the execution was cancelled" if self._cancel else f"{blocked[0]!r} did not complete"
             return self._skip(entry, reason)
         try:
-            return await self._run_child(entry)
-        except asyncio.CancelledError:
-            self._cancel = self._cancel or CancelRequest(reason="cancelled through Temporal")
-            return StreamResult(outcome="cancelled", summary="cancelled through Temporal")
+            result = await self._run_child(entry)
         except ChildWorkflowError as error:
-            if is_cancel(error):
-                return StreamResult(outcome="cancelled", summary="cancelled through Temporal")
-            failure = failure_of(error)
-            return StreamResult(outcome="failed", summary=failure.message, failure=failure)
+            result = _lost(error)
+        if result.outcome == "cancelled":  # perhaps by itself, through Temporal: then the rest is not wanted either
+            self._cancel = self._cancel or CancelRequest(reason=f"stream {entry.stream.id!r} was cancelled")
+        return result
 
     async def _run_child(self, entry: ManifestStream) -> StreamResult:
         """A child that is asked, not terminated, when its parent ends: it has processes to reap."""
-        self._child = await workflow.start_child_workflow(
+        child = await workflow.start_child_workflow(
             StreamWorkflow.run,
             StreamInput(run=self._run, stream=entry.stream, root=False, base=self._base(), resume=entry.resume),
             id=f"{workflow.info().workflow_id}/{entry.stream.id}",
             parent_close_policy=workflow.ParentClosePolicy.REQUEST_CANCEL,
-            cancellation_type=workflow.ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
         )
-        if self._cancel:
-            await self._child.signal(StreamWorkflow.cancel, self._cancel)
-        try:
-            return await self._child
-        finally:
-            self._child = None
+        await workflow.wait_condition(lambda: child.done() or self._cancel is not None)
+        if self._cancel and not child.done():
+            with suppress(FailureError):  # it ended in the same moment
+                await child.signal(StreamWorkflow.cancel, self._cancel)
+        return await child
 
     def _succeeded(self, stream: str) -> bool:
         """A stream that is not part of this execution counts as done: the caller chose to leave it out."""
@@ -116,15 +112,19 @@ class ManifestWorkflow:
         return result
 
     def _verdict(self) -> ExecutionResult:
-        """Failed if any stream failed; cancelled if a cancel stopped it; completed otherwise."""
+        """Failed if any stream failed; cancelled if a cancel stopped any; completed otherwise."""
         summary = "; ".join(f"{stream}: {result.summary}" for stream, result in self._results.items())
-        failures = [result.failure for result in self._results.values() if result.failure]
+        failures = [result.failure for result in self._results.values() if result.outcome == "failed"]
         if failures:
             return ExecutionResult(outcome="failed", summary=summary, failure=failures[0])
-        if self._cancel or any(result.outcome == "cancelled" for result in self._results.values()):
+        if any(result.outcome != "completed" for result in self._results.values()):
             return ExecutionResult(outcome="cancelled", summary=summary)
-        skipped = [stream for stream, result in self._results.items() if result.outcome == "skipped"]
-        if skipped:
-            failure = Failure(code="internal", message=f"stream {skipped[0]!r} was skipped")
-            return ExecutionResult(outcome="failed", summary=summary, failure=failure)
         return ExecutionResult(outcome="completed", summary=summary)
+
+
+def _lost(error: ChildWorkflowError) -> StreamResult:
+    """A stream that was ended from outside, before it could tell its result."""
+    if is_cancel(error):
+        return StreamResult(outcome="cancelled", summary=THROUGH_TEMPORAL.reason)
+    failure = failure_of(error)
+    return StreamResult(outcome="failed", summary=failure.message, failure=failure)

@@ -32,7 +32,6 @@ class StreamPosition(_Message):
     cursor: int = 0
     steps_taken: int = 0
     tests_passed: bool = False
-    started: datetime | None = None
     deadline: datetime | None = None
     emitted: int = 0
 

@@ -7,7 +7,10 @@ from temporalio import workflow
 from orchex.domain.event import Event, EventType
 
 CARRIED_AT_ONCE = 16
-"""Events one dispatch takes along: bounds the payload when the store was away for long."""
+PAYLOAD_BYTES = 60 * 1024
+"""What a request and the events it takes along may come to, however much waits when the store was away for long:
+no payload over 64 KB enters a workflow's history.
+"""
 
 
 class Outbox:
@@ -26,8 +29,16 @@ class Outbox:
         self._waiting.append(event)
         return event
 
-    def next_batch(self) -> tuple[Event, ...]:
-        return tuple(self._waiting[:CARRIED_AT_ONCE])
+    def next_batch(self, request_bytes: int = 0) -> tuple[Event, ...]:
+        """The oldest events that fit beside a request of that size; always one, so that the journal moves on."""
+        room = PAYLOAD_BYTES - request_bytes
+        batch: list[Event] = []
+        for event in self._waiting[:CARRIED_AT_ONCE]:
+            room -= len(event.model_dump_json().encode())
+            if batch and room < 0:
+                break
+            batch.append(event)
+        return tuple(batch)
 
     def acknowledge(self, batch: tuple[Event, ...]) -> None:
         """Forget what the store now holds."""

@@ -1,0 +1,56 @@
+"""Servers that several rooms' tests share: each is started once, when the first test asks for it."""
+
+import json
+import sys
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+import pytest_asyncio
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.testing import WorkflowEnvironment
+
+from orchex.stack.profile import load_profile
+
+BIN = Path(sys.executable).parent
+
+
+def dynamic_config(**overrides: object) -> Sequence[str]:
+    """The embedded server's own tuning, as arguments of ``temporal server start-dev``."""
+    settings = load_profile(None).dynamic_config | overrides
+    return [
+        argument
+        for name, value in settings.items()
+        for argument in ("--dynamic-config-value", f"{name}={json.dumps(value)}")
+    ]
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def temporal() -> AsyncIterator[WorkflowEnvironment]:
+    """A real Temporal server, tuned like the embedded one."""
+    async with await WorkflowEnvironment.start_local(
+        dev_server_existing_path=str(BIN / "temporal"),
+        dev_server_extra_args=dynamic_config(),
+        data_converter=pydantic_data_converter,
+    ) as environment:
+        yield environment
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def hasty_temporal() -> AsyncIterator[WorkflowEnvironment]:
+    """A real Temporal server that suggests to continue as new after a few steps."""
+    async with await WorkflowEnvironment.start_local(
+        dev_server_existing_path=str(BIN / "temporal"),
+        dev_server_extra_args=dynamic_config(**{"limit.historyCount.suggestContinueAsNew": 30}),
+        data_converter=pydantic_data_converter,
+    ) as environment:
+        yield environment
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def skipping_temporal() -> AsyncIterator[WorkflowEnvironment]:
+    """Temporal's test server, in which days take no time."""
+    async with await WorkflowEnvironment.start_time_skipping(
+        test_server_existing_path=str(BIN / "temporal-test-server"),
+        data_converter=pydantic_data_converter,
+    ) as environment:
+        yield environment

@@ -1,0 +1,113 @@
+"""What a stream tells of itself: its journal events, in one place because their data is what readers rely on."""
+
+import asyncio
+from typing import Any
+
+from temporalio.exceptions import FailureError
+
+from activities.messages import StepReport
+from orchex.domain.event import Event, EventType
+from orchex.domain.execution import Failure
+from workflows.agenda import Entry
+from workflows.failures import failure_of, is_cancel
+from workflows.messages import StreamPosition, StreamResult
+from workflows.outbox import Outbox
+
+
+class StreamEvents:
+    def __init__(self, outbox: Outbox, stream: str) -> None:
+        self._outbox = outbox
+        self._stream = stream
+
+    def execution_started(self) -> None:
+        self._outbox.emit(EventType.EXECUTION_STARTED, streams=[self._stream])
+
+    def execution_ended(self, result: StreamResult, steps: int) -> None:
+        self._outbox.emit(
+            EventType(f"execution.{result.outcome}"),
+            summary=result.summary,
+            failure=_json(result.failure),
+            applied=result.landed,
+            steps=steps,
+        )
+
+    def started(self) -> None:
+        self._emit(EventType.STREAM_STARTED)
+
+    def planned(self, position: StreamPosition, total: int) -> None:
+        self._emit(
+            EventType.STREAM_PLANNED,
+            plan_ref=position.plan.ref,
+            titles=list(position.plan.titles),
+            total=total,
+            cursor=position.cursor,
+            base=position.base,
+            checkpoint=position.checkpoint,
+        )
+
+    def note(self, text: str) -> None:
+        self._emit(EventType.NOTE, text=text)
+
+    def awaiting_approval(self, plan_ref: str) -> None:
+        self._emit(EventType.EXECUTION_AWAITING_APPROVAL, plan_ref=plan_ref)
+
+    def approved(self) -> None:
+        self._emit(EventType.EXECUTION_APPROVED)
+
+    def cancelling(self, reason: str) -> None:
+        self._outbox.emit(EventType.EXECUTION_CANCELLING, reason=reason)
+
+    def step_started(self, entry: Entry, index: int) -> Event:
+        return self._emit(EventType.STEP_STARTED, index=index, kind=entry.kind, title=entry.title)
+
+    def step_completed(self, entry: Entry, index: int, report: StepReport, cursor: int) -> None:
+        self._emit(
+            EventType.STEP_COMPLETED,
+            index=index,
+            kind=entry.kind,
+            title=entry.title,
+            status="failed" if report.failure else "completed",
+            critical=entry.critical,
+            attempts=report.attempts,
+            changed=report.changed,
+            output=report.output,
+            log=report.log,
+            notes=list(report.notes),
+            dropped=list(report.dropped),
+            tokens=report.usage.total,
+            failure=_json(report.failure),
+            checkpoint=report.checkpoint,
+            cursor=cursor,
+        )
+
+    def step_broken(self, entry: Entry, index: int, error: BaseException) -> None:
+        """A step that ended without a report: it was cancelled, or its activity gave up."""
+        cancelled = isinstance(error, asyncio.CancelledError) or is_cancel(error)
+        failure = failure_of(error) if isinstance(error, FailureError) and not cancelled else None
+        self._emit(
+            EventType.STEP_COMPLETED,
+            index=index,
+            kind=entry.kind,
+            title=entry.title,
+            status="cancelled" if cancelled else "failed",
+            critical=True,
+            failure=_json(failure),
+        )
+
+    def finished(self, result: StreamResult) -> None:
+        self._emit(
+            EventType.STREAM_FINISHED,
+            status=result.outcome,
+            reason=result.failure.message if result.failure else result.summary,
+            base=result.base,
+            checkpoint=result.checkpoint,
+            changed=result.changed,
+            landed=result.landed,
+        )
+
+    def _emit(self, type_: EventType, **data: Any) -> Event:
+        return self._outbox.emit(type_, stream=self._stream, **data)
+
+
+def _json(failure: Failure | None) -> dict[str, Any] | None:
+    return failure.model_dump(mode="json") if failure else None
