@@ -1,5 +1,7 @@
 """The activities at both ends of a stream: opening its workspace with a plan, and closing it with a result."""
 
+from pathlib import Path
+
 from temporalio import activity
 
 from activities.artifacts import ArtifactKeeper
@@ -29,6 +31,8 @@ from orchex.store.environments import Environments
 MAX_PLAN_STEPS = 300
 TITLE_CHARACTERS = 120
 """Together they keep the outline of a plan well under 64 KB."""
+
+MAX_NOTES = 20
 
 
 class StreamActivities:
@@ -77,9 +81,8 @@ class StreamActivities:
         prepared = prepare(workspace, has_setup=bool(request.stream.setup))
         return request.base or workspace.base, (*prepared, *self._notes(request, workspace.root))
 
-    def _notes(self, request: OpenStream, root: object) -> tuple[str, ...]:
-        pack = gather(root, request.stream.files, request.stream.depth)
-        return pack.notes
+    def _notes(self, request: OpenStream, root: Path) -> tuple[str, ...]:
+        return gather(root, request.stream.files, request.stream.depth).notes[:MAX_NOTES]
 
     @activity.defn(name=FINISH_STREAM)
     async def finish_stream(self, request: FinishStream) -> FinishedStream:
