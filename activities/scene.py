@@ -51,10 +51,18 @@ class Scene:
             )
         )
 
+    @property
+    def log(self) -> str | None:
+        """The artifact that the last command's whole output becomes; None before there was one."""
+        return f"{self.request.stream_id}/{self._log_name()}" if self._count else None
+
+    def _log_name(self) -> str:
+        return f"{self.request.number + 1:03d}-{self._count}.log"
+
     def _log_path(self) -> Path:
         folder = step_logs(self.home, self.request.run.execution_id, self.request.stream_id)
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        return folder / f"{self.request.number + 1:03d}-{self._count}.log"
+        return folder / self._log_name()
 
 
 def step_logs(home: Path, execution_id: str, stream_id: str) -> Path:

@@ -103,6 +103,7 @@ class StepActivities:
         return StepReport(
             checkpoint="",
             output=shown(carried.output),
+            log=scene.log,
             failure=carried.failure,
             usage=carried.usage,
             attempts=activity.info().attempt,
@@ -120,7 +121,7 @@ class StepActivities:
             resolved = resolve(command.command, root, dependencies=project)
             tests = is_test_command(command.command, root)
             outcome = await scene.run(resolved.argv, command.timeout_ms)
-        return _command_report(request, outcome, tests=tests)
+        return _command_report(request, outcome, tests=tests).model_copy(update={"log": scene.log})
 
 
 def _command_report(request: RunCommand, outcome: CommandOutcome, *, tests: bool) -> StepReport:

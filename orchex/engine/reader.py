@@ -3,11 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from orchex.domain.errors import NotFound
 from orchex.domain.event import JournalEntry
 from orchex.domain.execution import Execution, ExecutionList, Status
 from orchex.domain.ids import is_execution_id
+from orchex.domain.plan import Plan
 from orchex.store.blobs import BlobStore
 from orchex.store.database import Database
 from orchex.store.executions import Executions
@@ -26,7 +28,20 @@ class ExecutionReader:
         self._blobs = BlobStore(home / "blobs")
 
     async def get(self, execution_id: str) -> Execution:
-        return self._executions.get(checked(execution_id))
+        execution = self._executions.get(checked(execution_id))
+        if execution.result is None or not execution.options.get("dryRun"):
+            return execution
+        result = execution.result.model_copy(update={"plan": self._plan(execution_id)})
+        return execution.model_copy(update={"result": result})
+
+    def _plan(self, execution_id: str) -> tuple[dict[str, Any], ...]:
+        """What a dry run would do, step by step: titles, the files to touch, the commands to run."""
+        return tuple(
+            {"stream": row.stream, "title": step.title, "files": list(step.files), "commands": list(step.commands)}
+            for row in self._executions.streams(execution_id)
+            if row.plan_ref is not None
+            for step in Plan.model_validate_json(self._blobs.get(row.plan_ref)).steps
+        )
 
     async def page(self, limit: int = 50, before: str | None = None, statuses: Sequence[Status] = ()) -> ExecutionList:
         return self._executions.page(limit=limit, before=before, statuses=statuses)
@@ -55,12 +70,15 @@ class ExecutionReader:
         """Every entry after sequence number ``after``, as they come; ends behind the terminal one."""
         self._executions.get(checked(execution_id))
         while True:
-            for entry in self._journal.read(execution_id, after):
+            ended = self._executions.ended(execution_id)  # before the read: what ends in between is read next time
+            entries = self._journal.read(execution_id, after)
+            for entry in entries:
                 yield entry
                 after = entry.sequence
-                if entry.type.terminal:
-                    return
-            await asyncio.sleep(POLL_SECONDS)
+            if ended and not entries:
+                return
+            if not entries:
+                await asyncio.sleep(POLL_SECONDS)
 
 
 def checked(execution_id: str) -> str:

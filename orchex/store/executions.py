@@ -85,6 +85,12 @@ class Executions:
         with self._database.read() as session:
             return _document(session, _row(session, execution_id), whole=True)
 
+    def ended(self, execution_id: str) -> bool:
+        """Whether its status is terminal; an execution that is gone has ended too."""
+        with self._database.read() as session:
+            status = session.exec(select(ExecutionRow.status).where(ExecutionRow.id == execution_id)).first()
+            return status is None or Status(status).terminal
+
     def spec(self, execution_id: str) -> dict[str, Any]:
         """The compiled input its workflow was started with."""
         with self._database.read() as session:
