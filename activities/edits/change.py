@@ -6,7 +6,7 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Change:
-    """``path`` relative to the root; ``old_path`` only when it was renamed; ``warning`` when it stopped parsing."""
+    """``path`` is relative to the root. ``old_path`` is set when it was renamed, ``warning`` when it parses no more."""
 
     path: str
     action: Literal["created", "modified", "deleted", "renamed"]

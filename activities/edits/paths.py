@@ -90,17 +90,25 @@ class WorkTree:
         self._demand_own_file(parts, before)
         if before.st_size > limit:
             raise EditRefused(f"{path}: {before.st_size} bytes is more than the {limit} that can be edited at once")
-        try:
-            with self.folder(parts[:-1]) as folder:
-                descriptor = os.open(parts[-1], _FILE, dir_fd=folder)
-        except FileNotFoundError:
+        descriptor = self._open(parts)
+        if descriptor is None:
             return None
-        except OSError as error:
-            raise EditRefused(f"{path}: cannot be read: {error.strerror}") from error
         with os.fdopen(descriptor, "rb") as file:
             status = os.fstat(descriptor)
             self._demand_own_file(parts, status)
             return FileState(file.read(limit + 1), stat.S_IMODE(status.st_mode), signature(status))
+
+    def head(self, parts: tuple[str, ...], size: int) -> bytes:
+        """The first bytes of a regular file; none when it is gone. Raises EditRefused for anything else."""
+        status = self.status(parts)
+        if status is not None:
+            self._demand_regular(parts, status)
+        descriptor = self._open(parts) if status else None
+        if descriptor is None:
+            return b""
+        with os.fdopen(descriptor, "rb") as file:
+            self._demand_regular(parts, os.fstat(descriptor))
+            return file.read(size)
 
     @contextmanager
     def folder(self, parts: tuple[str, ...]) -> Iterator[int]:
@@ -115,15 +123,26 @@ class WorkTree:
         finally:
             os.close(descriptor)
 
-    def _demand_own_file(self, parts: tuple[str, ...], status: os.stat_result) -> None:
-        path = "/".join(parts) or "."
+    def _open(self, parts: tuple[str, ...]) -> int | None:
+        try:
+            with self.folder(parts[:-1]) as folder:
+                return os.open(parts[-1], _FILE, dir_fd=folder)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise EditRefused(f"{'/'.join(parts)}: cannot be read: {error.strerror}") from error
+
+    def _demand_regular(self, parts: tuple[str, ...], status: os.stat_result) -> None:
         if not stat.S_ISREG(status.st_mode):
             kind = describe(status)
             hint = "Links are never followed: name the file itself." if kind == "a symbolic link" else ""
-            raise EditRefused(f"{path}: {kind}, not a file", hint=hint)
+            raise EditRefused(f"{'/'.join(parts) or '.'}: {kind}, not a file", hint=hint)
+
+    def _demand_own_file(self, parts: tuple[str, ...], status: os.stat_result) -> None:
+        self._demand_regular(parts, status)
         if status.st_nlink > 1 and not self._holds_every_link(status):
             raise EditRefused(
-                f"{path}: shares its contents with a file outside the workspace (hard link)",
+                f"{'/'.join(parts)}: shares its contents with a file outside the workspace (hard link)",
                 hint="Replace it by a copy first.",
             )
 

@@ -63,6 +63,20 @@ class Text:
     def with_content(self, content: str) -> Self:
         return type(self)(content, self.encoding, self.errors, self.bom)
 
+    def rewritten(self, content: str) -> Self:
+        """A whole new content in this file's shape: its encoding if that can hold it, its line ends if it has one kind.
+
+        Line ends that the new content states itself (it holds a carriage return) are taken as they are.
+        """
+        kinds = {end for end in self.lines.ends if end}
+        if "\r" not in content and len(kinds) == 1:
+            content = content.replace("\n", kinds.pop())
+        try:
+            content.encode(self.encoding)
+        except UnicodeEncodeError:
+            return type(self)(content)
+        return type(self)(content, self.encoding, "strict", self.bom)
+
     def demand_writable(self, inserted: str) -> None:
         """Raise EditRefused when new text cannot be written in this file's encoding."""
         try:
@@ -160,8 +174,7 @@ def splice(
     """Replace the lines ``start:stop``, which ``old`` matched, by ``new``; line ends are seen to here.
 
     Lines that ``old`` and ``new`` have in common keep the file's own text and end; others go through ``reindent``
-    and take the line end of their neighbourhood. ``final_end`` says whether the file ends with a line end (None: as
-    before).
+    and take the line end of their neighbourhood. The last line keeps its end, which the match may not have covered.
     """
     texts: list[str] = []
     ends: list[str] = []
@@ -174,6 +187,19 @@ def splice(
             ends += [lines.end_near(start + min(i1 + index, max(i2 - 1, i1))) for index in range(j2 - j1)]
     if ends and stop > start:
         ends[-1] = lines.ends[stop - 1]
+    return exchange(lines, start, stop, texts, ends, final_end=final_end)
+
+
+def exchange(
+    lines: Lines,
+    start: int,
+    stop: int,
+    texts: Sequence[str],
+    ends: Sequence[str],
+    *,
+    final_end: bool | None = None,
+) -> Lines:
+    """Put lines with their ends in place of ``start:stop``. ``final_end``: does the file end with one? None: as now."""
     texts = [*lines.texts[:start], *texts, *lines.texts[stop:]]
     ends = [*lines.ends[:start], *ends, *lines.ends[stop:]]
     return _with_final_end(lines, texts, ends, final_end)
