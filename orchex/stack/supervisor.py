@@ -127,7 +127,7 @@ class Supervisor:
         cut_at = time.monotonic()
         while not self._told_to_end:
             self._tick()
-            if quiet is not None and quiet.is_over() and self._may_leave(quiet):
+            if quiet is not None and quiet.is_over() and self.may_leave(quiet):
                 _log.info("idle: leaving")
                 return
             if time.monotonic() >= cut_at:
@@ -135,7 +135,7 @@ class Supervisor:
                 self._cut_logs()
             self._wait(_TICK if all(child.ready for child in self._children) else _STARTING_TICK)
 
-    def _may_leave(self, quiet: Quiet) -> bool:
+    def may_leave(self, quiet: Quiet) -> bool:
         """A client says that it is here, then reads the endpoint: one that has read it is seen on a second
         look.
         """

@@ -52,7 +52,8 @@ def test_a_signal_ends_it_in_an_orderly_way(
     assert running_stack(settings) == endpoint
     pids = children(up.pid).values()
     assert len(pids) == 2
-    os.killpg(up.pid, number)  # as a terminal does: the children must not hear it by themselves
+    assert all(os.getpgid(pid) != up.pid for pid in pids)  # a terminal signals the whole group: they must not hear
+    os.killpg(up.pid, number)
     assert line(up) == "left\n"
     assert all(start_time(pid) is None for pid in pids)
 

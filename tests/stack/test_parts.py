@@ -13,10 +13,12 @@ from orchex.domain.errors import StackError
 from orchex.settings import Settings
 from orchex.stack import lock, logs
 from orchex.stack.activity import Quiet, is_busy, mark_busy, touch
+from orchex.stack.endpoint import read_endpoint
 from orchex.stack.launch import Launch, stack_environment
 from orchex.stack.paths import StackPaths
 from orchex.stack.ports import choose_port
 from orchex.stack.preflight import check_git, find_temporal, prepare_launch
+from orchex.stack.supervisor import Supervisor
 
 HOLD = """
 import sys, time
@@ -110,6 +112,23 @@ def test_busy_wears_off(paths: StackPaths) -> None:
     assert is_busy(paths)
     os.utime(paths.busy, (time.time() - 60, time.time() - 60))
     assert not is_busy(paths)
+
+
+def test_a_client_that_comes_while_the_stack_leaves_keeps_it(
+    paths: StackPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It touched, then read the endpoint, both after the supervisor's first look and before its second."""
+    monkeypatch.setenv("TEMPORAL_ADDRESS", "nowhere:1")
+    supervisor = Supervisor(prepare_launch(Settings(home=paths.home)), paths)
+    quiet = Quiet(paths, 0.2)
+    time.sleep(0.25)
+    assert quiet.is_over()
+    touch(paths.home)
+    assert not supervisor.may_leave(quiet)
+    assert read_endpoint(paths.endpoint) is not None
+    time.sleep(0.25)
+    assert supervisor.may_leave(quiet)
+    assert read_endpoint(paths.endpoint) is None
 
 
 def test_a_port_is_picked_once_and_kept(paths: StackPaths) -> None:
