@@ -46,18 +46,10 @@ def guard(control: socket.socket) -> None:
         return
     plan = None if request["mounts"] is None else mounts.MountPlan(*request["mounts"])
     brood = Brood()
-    mount_points: list[str] = []
-    stage = "mount"
     try:
-        if plan is not None:
-            mount_points = mounts.enter(plan)
-        stage = "chdir"
-        os.chdir(request["cwd"])
-        stage = "exec"
-        brood.main = _execute(request["argv"], request["env"], output)
-    except (OSError, ValueError) as error:
-        number = error.errno if isinstance(error, OSError) else errno.EINVAL
-        _send(control, {"refused": stage, "errno": number, "message": str(error)})
+        mount_points = _launch(brood, request, plan, output)
+    except _Refused as refused:
+        _send(control, refused.report)
         return
     finally:
         os.close(output)
@@ -138,6 +130,29 @@ class Brood:
         """Stay until the last process is gone, so that none ever gets away."""
         while not self.wait(1.0):
             self.signal(signal.SIGKILL)
+
+
+class _Refused(Exception):
+    """The command could not be executed; ``report`` is what the worker is told."""
+
+    def __init__(self, stage: str, error: OSError | ValueError) -> None:
+        super().__init__(stage)
+        number = error.errno if isinstance(error, OSError) else errno.EINVAL
+        self.report = {"refused": stage, "errno": number, "message": str(error)}
+
+
+def _launch(brood: Brood, request: dict[str, Any], plan: mounts.MountPlan | None, output: int) -> list[str]:
+    """Execute the command from where it is to run: in its mounts, in its folder. Returns the mount points."""
+    stage = "mount"
+    try:
+        mount_points = [] if plan is None else mounts.enter(plan)
+        stage = "chdir"
+        os.chdir(request["cwd"])
+        stage = "exec"
+        brood.main = _execute(request["argv"], request["env"], output)
+    except (OSError, ValueError) as error:
+        raise _Refused(stage, error) from error
+    return mount_points
 
 
 def _stopped(brood: Brood, control: socket.socket) -> bool:

@@ -88,15 +88,18 @@ class OutputCapture:
             self._on_output(data)
 
     def _jump(self, raw: bytes) -> None:
-        """Go on at the last raw bytes. They may begin inside a secret: start at a line, or leave a stretch out."""
-        newline = raw.find(b"\n", 0, len(raw) // 2)
-        start = newline + 1 if newline >= 0 else max(_HELD_BACK, self._lines.held_back)
-        lost = self._raw_lost + start + len(self._lines.rest.encode())
-        text = without_torn_key(PlainText().feed(raw[start:], final=True))
+        """Go on at the last raw bytes. They may begin inside a secret: leave its line out, or what it may fill."""
+        redactor = Redactor(self._secrets)
+        lines = _Lines(redactor)
+        text = PlainText().feed(raw, final=True)
+        newline = text.find("\n", 0, len(text) // 2)
+        cut = newline + 1 if newline >= 0 else redactor.safe_cut(text, min(lines.held_back, len(text)))
+        lost = self._raw_lost + len(text[:cut].encode()) + len(self._lines.rest.encode())
+        text = without_torn_key(text[cut:])
         self._shown.skip(lost)
         if self._log is not None:
             self._log.write(f"\n… {lost:,} bytes left out: this log holds {self._log_bytes:,} bytes …\n".encode())
-        self._emit(_Lines(Redactor(self._secrets)).feed(text, final=True))
+        self._emit(lines.feed(text, final=True))
 
 
 class _Lines:
@@ -158,7 +161,7 @@ class _HeadAndTail:
 
     def add(self, data: bytes) -> None:
         self.total += len(data)
-        room = HEAD_BYTES - len(self._head)
+        room = 0 if self._left_out else HEAD_BYTES - len(self._head)
         self._head += data[:room]
         self._tail += data[room:]
         if len(self._tail) > 4 * TAIL_BYTES:

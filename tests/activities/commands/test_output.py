@@ -1,5 +1,4 @@
 import random
-import re
 import tracemalloc
 from pathlib import Path
 
@@ -132,14 +131,17 @@ def test_the_end_of_a_huge_output_is_redacted_too() -> None:
     assert text.endswith("[redacted]\n[redacted] [redacted]\n")
 
 
-@pytest.mark.parametrize("shift", range(0, 20, 3))
+@pytest.mark.parametrize("shift", range(0, 200, 37))
 def test_a_huge_line_of_secrets_shows_not_even_the_end_of_one(shift: int) -> None:
-    capture = OutputCapture(secrets=("top-secret-value",), log_bytes=1000)
+    secret = "top-" + "secret" * 33
+    capture = OutputCapture(secrets=(secret,), log_bytes=1000)
     capture.feed(b"x" * 2000 + b"\n" + b"-" * shift)
-    for _ in range(100_000):
-        capture.feed(b"top-secret-value,.;:")
+    for _ in range(10_000):
+        capture.feed(f"{secret},.;:".encode())
     capture.finish()
-    assert re.sub(r"\[redacted\]|[x,.;:\n]", "", capture.text().partition(" left out …")[2]) == ""
+    _, _, tail = capture.text().partition(" left out …\n")
+    assert tail.count("[redacted]") > 500
+    assert "secret" not in tail
 
 
 def test_a_private_key_that_began_in_the_part_left_out_is_redacted_to_its_end() -> None:
