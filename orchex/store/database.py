@@ -42,13 +42,14 @@ class Database:
     def migrate(self) -> None:
         """Bring the schema to :data:`SCHEMA_REVISION`; cheap when it is there already."""
         with _told():
-            if self._revision() == SCHEMA_REVISION:
+            if self.revision() == SCHEMA_REVISION:
                 return
             from orchex.store.migrate import upgrade
 
             upgrade(self.engine)
 
-    def _revision(self) -> str | None:
+    def revision(self) -> str | None:
+        """The migration the schema is at; null for an empty database."""
         try:
             with self.engine.connect() as connection:
                 return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
@@ -67,14 +68,19 @@ def open_database(url: str | None, home: Path) -> Database:
     Raises :class:`StorageError` when it cannot be opened.
     """
     if url is None:
-        path = home / "orchex.db"
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        url = f"sqlite:///{path}"
-    elif url.startswith(("postgres://", "postgresql://")):
-        url = "postgresql+psycopg://" + url.split("://", 1)[1]
-    database = Database(url)
+        home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    database = Database(database_url(url, home))
     database.migrate()
     return database
+
+
+def database_url(url: str | None, home: Path) -> str:
+    """What SQLAlchemy is given for the setting ``url``: by default the SQLite file of this home."""
+    if url is None:
+        return f"sqlite:///{home / 'orchex.db'}"
+    if url.startswith(("postgres://", "postgresql://")):
+        return "postgresql+psycopg://" + url.split("://", 1)[1]
+    return url
 
 
 def _sqlite(url: str) -> Engine:

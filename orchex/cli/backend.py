@@ -1,0 +1,132 @@
+"""Who answers a command: the embedded stack through its door, or the store itself when nothing runs."""
+
+import os
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any, TypeVar
+
+from orchex.cli.text import is_terminal, paint
+from orchex.domain.errors import InvalidInput, NotFound
+from orchex.door.client import DoorClient
+from orchex.door.protocol import Orchestrator, Reader
+from orchex.settings import Settings, load_settings
+from orchex.stack import client
+from orchex.stack.supervisor import answers
+
+T = TypeVar("T")
+_RECONNECT_SECONDS = 5.0
+
+
+class Stack:
+    """The embedded stack of a home: started when it does not run, and found again when its worker was lost."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    @property
+    def keep_every(self) -> float:
+        """How often to call ``keep``, in seconds."""
+        return min(5.0, self._settings.idle_seconds / 4)
+
+    def connect(self) -> Orchestrator:
+        """Start the stack if need be. Raises :class:`StackError`, :class:`StorageError`, :class:`InvalidInput`."""
+        notice = _notice() if client.running_stack(self._settings) is None else ""
+        try:
+            return DoorClient(Path(client.ensure_stack(self._settings).door_socket))
+        finally:
+            sys.stderr.write("\r\x1b[2K" if notice else "")
+            sys.stderr.flush()
+
+    def reconnect(self) -> Orchestrator:
+        """The same for somebody who tries again and again, and wants to be heard in between."""
+        endpoint = client.ensure_stack(self._settings, timeout=_RECONNECT_SECONDS)
+        return DoorClient(Path(endpoint.door_socket))
+
+    def keep(self) -> None:
+        """Say that a client is here, so that the stack does not leave."""
+        client.touch(self._settings)
+
+
+class Readings:
+    """Whoever can be read from without starting anything."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    keep_every = 60.0
+
+    def connect(self) -> Reader:
+        """Raises :class:`NotFound` when this home never had an execution."""
+        endpoint = client.running_stack(self._settings)
+        if endpoint is not None and answers(endpoint.door_socket):
+            return DoorClient(Path(endpoint.door_socket))
+        if not has_store(self._settings):
+            raise NotFound(
+                f"there is no execution yet under {self._settings.home}", hint="Start one: orchex exec MANIFEST."
+            )
+        from orchex.engine.reader import ExecutionReader
+        from orchex.store.database import open_database
+
+        return ExecutionReader(open_database(self._settings.database_url, self._settings.home), self._settings.home)
+
+    reconnect = connect
+
+    def keep(self) -> None:
+        """A reader does not keep a stack from leaving."""
+
+
+def has_store(settings: Settings) -> bool:
+    """Whether there is anything to read; a SQLite file comes with the first stack."""
+    return settings.database_url is not None or (settings.home / "orchex.db").exists()
+
+
+def local_settings() -> Settings:
+    """The settings of a command that works on this machine. Raises :class:`InvalidInput` when a server is meant."""
+    if os.environ.get("ORCHEX_API_URL"):
+        raise InvalidInput(
+            "ORCHEX_API_URL is set, and this release cannot talk to a server yet.",
+            hint="Unset ORCHEX_API_URL to work on this machine.",
+        )
+    return load_settings()
+
+
+def stack() -> Stack:
+    return Stack(local_settings())
+
+
+def readings() -> Readings:
+    return Readings(local_settings())
+
+
+async def named(reader: Reader, execution: str) -> str:
+    """The id that a person means by ``latest``, or the id as it is."""
+    return await reader.latest() if execution == "latest" else execution
+
+
+def run(coroutine: Coroutine[Any, Any, T]) -> T:
+    import asyncio
+
+    return asyncio.run(coroutine)
+
+
+def environment() -> dict[str, str]:
+    """What commands inherit of this process: all variables that are text."""
+    return {name: value for name, value in os.environ.items() if _is_text(name + value)}
+
+
+def _is_text(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _notice() -> str:
+    if not is_terminal(sys.stderr):
+        return ""
+    notice = paint("starting the stack…", "dim", sys.stderr)
+    sys.stderr.write(notice)
+    sys.stderr.flush()
+    return notice

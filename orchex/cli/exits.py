@@ -1,0 +1,70 @@
+"""Exit codes, and how an error leaves the command."""
+
+import os
+import sys
+import traceback
+from enum import IntEnum
+
+from orchex.cli.text import clean, paint
+from orchex.domain.errors import InvalidInput, InvalidManifest, OrchexError, StackError
+from orchex.domain.execution import Execution, Status
+
+
+class ExitCode(IntEnum):
+    """What scripts may rely on. 3 (not authorised) and 4 (quota, rate limit) are kept for servers."""
+
+    OK = 0
+    FAILED = 1
+    USAGE = 2
+    CANCELLED = 5
+    UNREACHABLE = 6
+    DETACHED = 130
+    """Left alone by a second Ctrl-C: the execution goes on without this command."""
+
+
+_OF_STATUS = {Status.COMPLETED: ExitCode.OK, Status.CANCELLED: ExitCode.CANCELLED}
+
+
+def code_of(execution: Execution) -> ExitCode:
+    """The exit code of a command that waited for ``execution``."""
+    return _OF_STATUS.get(execution.status, ExitCode.FAILED)
+
+
+def code_of_error(error: OrchexError) -> ExitCode:
+    if isinstance(error, InvalidInput):
+        return ExitCode.USAGE
+    return ExitCode.UNREACHABLE if isinstance(error, StackError) else ExitCode.FAILED
+
+
+def report(error: OrchexError) -> ExitCode:
+    """Print a deliberate error on stderr; its exit code."""
+    if isinstance(error, InvalidManifest):
+        count = len(error.diagnostics)
+        complain(f"the manifest is not valid: {count} problem{'' if count == 1 else 's'}", error.hint, first=str(error))
+    else:
+        complain(error.message, error.hint)
+    if _wants_traceback():
+        traceback.print_exception(error)
+    return code_of_error(error)
+
+
+def report_unexpected(error: Exception) -> ExitCode:
+    """Print an error nobody foresaw: one line, and the traceback for who asks for it."""
+    if _wants_traceback():
+        traceback.print_exception(error)
+    text = " ".join(f"{type(error).__name__}: {error}".split())
+    complain(f"this is a fault in Orchex: {text}", "Set ORCHEX_DEBUG=1 and run it again to see where it happened.")
+    return ExitCode.FAILED
+
+
+def complain(message: str, hint: str = "", *, first: str = "") -> None:
+    """``error: message`` and its hint on stderr, behind the lines ``first`` if there are any."""
+    lines = [clean(first)] if first else []
+    lines.append(paint("error:", "red", sys.stderr) + " " + clean(message))
+    if hint:
+        lines.append(clean(hint))
+    sys.stderr.write("\n".join(lines) + "\n")
+
+
+def _wants_traceback() -> bool:
+    return os.environ.get("ORCHEX_DEBUG", "") not in ("", "0")

@@ -1,0 +1,56 @@
+"""What somebody is told who has neither a runbook nor a model: the ways on, with something to paste."""
+
+import shlex
+
+from orchex.domain.errors import InvalidInput
+
+_RUNBOOK = """\
+cat > fix.md <<'END'
+1. Put the right word in:
+
+   ```sh
+   printf 'hello\\n' > greeting.txt
+   ```
+
+2. See that it is there:
+
+   ```sh
+   grep -q hello greeting.txt
+   ```
+END
+"""
+
+
+def no_plan_for(task: str) -> InvalidInput:
+    """For ``orchex run`` without ``--plan`` and ``--model``."""
+    return InvalidInput(
+        f"nobody can plan {task!r} yet: no runbook was given, and no model is there",
+        hint=_ways_on(f"orchex run {shlex.quote(task)} --plan fix.md"),
+    )
+
+
+def no_model_for(stream: str, manifest: str) -> InvalidInput:
+    """For ``orchex exec`` of streams that name no model."""
+    return InvalidInput(
+        f"stream {stream!r} of {manifest} names no model, so nobody can carry out its plan",
+        hint=_ways_on(
+            f"orchex exec {shlex.quote(manifest)} --model runbook",
+            "Give the stream's plan fenced blocks as below, and add `model: runbook` to the manifest, or run",
+        ),
+    )
+
+
+def _ways_on(command: str, lead: str = "You write the plan, and its fenced blocks are carried out. Paste this:") -> str:
+    body = f"{_RUNBOOK}{command}" if lead.endswith(":") else f"    {command}"
+    return f"""
+There are three ways on. In this release the first one works; models come with a later one.
+
+1. A runbook: no model, no key, no network. {lead}
+
+{body}
+
+   `orchex init` writes a first manifest with a runbook for this project.
+
+2. A key for Claude (ANTHROPIC_API_KEY): not in this release yet.
+
+3. A model of your own (ANTHROPIC_BASE_URL): not in this release yet."""

@@ -1,0 +1,101 @@
+"""One line for each event: the view of a pipe, of a log file, of ``orchex logs``."""
+
+from collections.abc import Iterator
+from typing import TextIO
+
+from orchex.cli.board import Board, StepState
+from orchex.cli.text import count, one_line, paint, span
+from orchex.domain.event import EventType, JournalEntry
+
+_MARKS = {"completed": ("✓", "green"), "failed": ("✗", "red"), "cancelled": ("■", "yellow"), "skipped": ("-", "dim")}
+
+
+class LineView:
+    """Writes to ``stream`` as events come; colours on a terminal only."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self.board = Board()
+
+    def show(self, entry: JournalEntry) -> None:
+        self.board.fold(entry)
+        for line in lines_of(entry, self.board, self._stream):
+            self._write(line)
+
+    def say(self, text: str) -> None:
+        self._write(paint(text, "dim", self._stream))
+
+    def tick(self) -> None:
+        """Lines do not move."""
+
+    def close(self) -> None:
+        """Nothing is left open."""
+
+    def _write(self, line: str) -> None:
+        self._stream.write(line + "\n")
+        self._stream.flush()
+
+
+def lines_of(entry: JournalEntry, board: Board, stream: TextIO) -> Iterator[str]:
+    """``  1.2s  stream: what happened``; the stream's name is left out when there is only one."""
+    name = entry.data.get("stream")
+    prefix = f"{name}: " if name and len(board.streams) > 1 else ""
+    at = f"{board.offset(entry.at):7.1f}s  "
+    for text in _told(entry, board, stream):
+        yield at + prefix + text
+
+
+def mark(status: str, stream: TextIO) -> str:
+    sign, style = _MARKS.get(status, ("·", "dim"))
+    return paint(sign, style, stream)
+
+
+def _told(entry: JournalEntry, board: Board, stream: TextIO) -> Iterator[str]:
+    data = entry.data
+    match entry.type:
+        case EventType.EXECUTION_STARTED:
+            yield f"{entry.execution_id} started"
+        case EventType.STREAM_STARTED:
+            yield "opening a workspace"
+        case EventType.STREAM_PLANNED:
+            yield f"planned: {count(data['total'], 'step')}"
+        case EventType.EXECUTION_AWAITING_APPROVAL:
+            yield "the plan waits for approval:"
+            yield from (f"  {number}. {one_line(title)}" for number, title in enumerate(_titles(entry, board), 1))
+            yield f"orchex approve {entry.execution_id}   or   orchex reject {entry.execution_id}"
+        case EventType.EXECUTION_APPROVED:
+            yield "approved"
+        case EventType.EXECUTION_CANCELLING:
+            yield "cancelling"
+        case EventType.STEP_STARTED:
+            yield f"▸ {one_line(data['title'])}"
+        case EventType.STEP_RETRIED:
+            yield f"↻ {one_line(data['title'])}: attempt {data['attempt']}"
+        case EventType.STEP_COMPLETED:
+            step = board.streams[data["stream"]].steps[data["index"]]
+            yield f"{mark(step.status, stream)} {one_line(step.title)}{ending(step)}"
+            yield from (f"  {one_line(note)}" for note in step.notes)
+        case EventType.NOTE:
+            yield one_line(data["text"])
+        case EventType.STREAM_FINISHED:
+            yield f"{mark(data['status'], stream)} {data['status']}: {one_line(data['reason'])}"
+        case _ if entry.type.terminal:
+            status = entry.type.removeprefix("execution.")
+            yield f"{mark(status, stream)} execution {status}"
+
+
+def ending(step: StepState) -> str:
+    """What stands behind a finished step's title: how long, how many attempts, tokens, why it failed."""
+    parts = [span((step.finished - step.started).total_seconds())] if step.finished else []
+    if step.attempts > 1:
+        parts.append(count(step.attempts, "attempt"))
+    if step.tokens:
+        parts.append(count(step.tokens, "token"))
+    if step.status == "failed" and not step.critical:
+        parts.append("not critical")
+    reason = f": {one_line(step.failure['message'])}" if step.failure else ""
+    return f" ({', '.join(parts)}){reason}"
+
+
+def _titles(entry: JournalEntry, board: Board) -> tuple[str, ...]:
+    return board.streams[entry.data["stream"]].titles

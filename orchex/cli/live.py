@@ -1,0 +1,97 @@
+"""The view of a terminal: streams and their steps, redrawn in place."""
+
+from datetime import UTC, datetime
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.text import Text
+
+from orchex.cli.board import Board, StepState, StreamBoard
+from orchex.cli.lines import ending
+from orchex.cli.text import clean, one_line, span
+from orchex.domain.event import EventType, JournalEntry
+
+_SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
+_SIGNS = {
+    "completed": ("✓", "green"),
+    "failed": ("✗", "bold red"),
+    "cancelled": ("■", "yellow"),
+    "skipped": ("-", "dim"),
+    "pending": ("·", "dim"),
+}
+
+
+class LiveView:
+    """Redraws on every event and tick; on ``close`` the whole course stays on the screen."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self.board = Board()
+        self._execution = ""
+        self._live = Live(console=console, auto_refresh=False, transient=True)
+        self._live.start()
+
+    def show(self, entry: JournalEntry) -> None:
+        self.board.fold(entry)
+        self._execution = entry.execution_id
+        if entry.type is EventType.NOTE:
+            self.say(entry.data["text"])
+
+    def say(self, text: str) -> None:
+        self._console.print(Text(clean(text), style="dim"))
+
+    def tick(self) -> None:
+        self._live.update(self._picture(self._console.height - 4), refresh=True)
+
+    def close(self) -> None:
+        self._live.stop()
+        if self.board.streams:
+            self._console.print(self._picture(None))
+
+    def _picture(self, height: int | None) -> RenderableType:
+        """Everything; with a ``height``, the older steps are counted instead of shown."""
+        now = self.board.ended or datetime.now(UTC)
+        head = Text.assemble(
+            (self._execution, "bold"), f"  {span(self.board.offset(now))}", *self._totals(), overflow="ellipsis"
+        )
+        streams = list(self.board.streams.values())
+        room = None if height is None else max(1, (height - 2 * len(streams)) // max(1, len(streams)))
+        lines = [head, *(line for stream in streams for line in _stream_lines(stream, now, room, self._execution))]
+        for line in lines:
+            line.no_wrap, line.overflow = True, "ellipsis"
+        return Group(*lines)
+
+    def _totals(self) -> list[str]:
+        tokens = sum(step.tokens for stream in self.board.streams.values() for step in stream.steps.values())
+        told = [f"  {tokens:,} tokens"] if tokens else []
+        return [*told, "  cancelling…"] if self.board.cancelling and not self.board.ended else told
+
+
+def _stream_lines(stream: StreamBoard, now: datetime, room: int | None, execution: str) -> list[Text]:
+    sign, style = _sign(stream.status, now)
+    done = sum(1 for step in stream.steps.values() if step.finished)
+    total = f" {done}/{stream.total}" if stream.total is not None else ""
+    lines = [Text.assemble((sign, style), f" {stream.id}", (total, "dim"))]
+    steps = [stream.steps[index] for index in sorted(stream.steps)]
+    if room is not None and len(steps) > room:
+        lines.append(Text(f"    … {len(steps) - room} before", style="dim"))
+        steps = steps[-room:]
+    lines += [_step_line(step, now) for step in steps]
+    if stream.awaiting:
+        lines += [Text(f"    {number}. {one_line(title)}") for number, title in enumerate(stream.titles, 1)][:room]
+        lines.append(Text(f"  waits for: orchex approve {execution}   or   orchex reject {execution}", style="yellow"))
+    return lines
+
+
+def _step_line(step: StepState, now: datetime) -> Text:
+    sign, style = _sign("completed" if step.status == "completed" else step.status, now)
+    if step.status == "failed" and not step.critical:
+        style = "yellow"
+    attempt = f", attempt {step.attempts}" if step.attempts > 1 else ""
+    tail = ending(step) if step.finished else f" ({span((now - step.started).total_seconds())}{attempt})"
+    return Text.assemble("  ", (sign, style), f" {one_line(step.title)}", (tail, "dim"))
+
+
+def _sign(status: str, now: datetime) -> tuple[str, str]:
+    spinning = _SPINNER[int(now.timestamp() * 10) % len(_SPINNER)]
+    return _SIGNS.get(status, (spinning, "cyan"))

@@ -1,0 +1,131 @@
+"""``status``, ``list``, ``logs`` and ``diff``: reading, which starts nothing (but ``logs -f``)."""
+
+import sys
+from contextlib import suppress
+from functools import partial
+from typing import Annotated
+
+import typer
+
+from orchex.cli import backend, options
+from orchex.cli.follow import Link, follow
+from orchex.cli.lines import LineView
+from orchex.cli.patches import coloured, file_changes, stat
+from orchex.cli.summary import row, state
+from orchex.cli.text import clean, has_colour, paint, put
+from orchex.cli.waiting import document, screen
+from orchex.domain.errors import NotFound
+from orchex.domain.event import EventType, JournalEntry
+from orchex.domain.execution import ExecutionList, Status
+from orchex.door.protocol import Orchestrator, Reader
+
+
+def status(
+    execution: options.Execution = "latest",
+    watch: Annotated[bool, typer.Option("--watch", help="Stay until it has ended.")] = False,
+    json: options.Json = False,
+) -> None:
+    """Show where an execution stands."""
+    readings = backend.readings()
+    reader = readings.connect()
+    backend.run(_status(readings, reader, execution, watch, json))
+
+
+def list_executions(
+    limit: Annotated[int, typer.Option(min=1, max=100, help="How many, newest first.")] = 20,
+    statuses: Annotated[list[Status] | None, typer.Option("--status", help="Only these; repeatable.")] = None,
+    before: Annotated[str | None, typer.Option(metavar="ID", help="Only those older than this one.")] = None,
+    json: options.Json = False,
+) -> None:
+    """List executions, newest first."""
+    readings = backend.readings()
+    page = ExecutionList()
+    if backend.has_store(backend.local_settings()):
+        page = backend.run(readings.connect().page(limit, before, tuple(statuses or ())))
+    if json:
+        put(page.model_dump_json(by_alias=True, indent=2))
+        return
+    for execution in page.data:
+        put(row(execution, sys.stdout))
+    if page.has_more:
+        put(paint(f"more: orchex list --before {page.next_cursor}", "dim", sys.stdout))
+    if not page.data:
+        put("no executions")
+
+
+def logs(
+    execution: options.Execution = "latest",
+    follow_on: Annotated[bool, typer.Option("--follow", "-f", help="Go on until it has ended.")] = False,
+) -> None:
+    """Print what happened, and what the commands said."""
+    if follow_on:
+        stack = backend.stack()
+        backend.run(_follow_logs(stack, stack.connect(), execution))
+    else:
+        backend.run(_logs(backend.readings().connect(), execution))
+
+
+def diff(
+    execution: options.Execution = "latest",
+    stat_only: Annotated[bool, typer.Option("--stat", help="Only the names of files, and how much changed.")] = False,
+) -> None:
+    """Print an execution's changes as a patch that `git apply` takes."""
+    patch = backend.run(_patch(backend.readings().connect(), execution))
+    if stat_only:
+        for line in stat(file_changes(patch)):
+            put(line)
+    elif has_colour(sys.stdout):
+        put(coloured(patch).removesuffix("\n"))
+    else:
+        sys.stdout.buffer.write(patch)
+        sys.stdout.buffer.flush()
+
+
+async def _status(readings: backend.Readings, reader: Reader, name: str, watch: bool, json: bool) -> None:
+    execution_id = await backend.named(reader, name)
+    execution = await reader.get(execution_id)
+    if watch and not execution.status.terminal:
+        view = screen(json=json)
+        try:
+            execution = await follow(execution_id, Link(reader, readings, view.say), readings, view)
+        finally:
+            view.close()
+    put(document(execution) if json else "\n".join(state(execution, sys.stdout)))
+
+
+async def _logs(reader: Reader, name: str) -> None:
+    execution_id = await backend.named(reader, name)
+    view = LineView(sys.stdout)
+    while entries := await reader.events(execution_id, view.board.sequence):
+        for entry in entries:
+            view.show(entry)
+            _put_output(await _output(reader, entry))
+
+
+async def _follow_logs(stack: backend.Stack, orchestrator: Orchestrator, name: str) -> None:
+    execution_id = await backend.named(orchestrator, name)
+    view = LineView(sys.stdout)
+    link = Link(orchestrator, stack, view.say)
+    async for entry in link.watch(execution_id):
+        view.show(entry)
+        _put_output(await link.call(partial(_output, entry=entry)))
+
+
+async def _output(reader: Reader, entry: JournalEntry) -> str:
+    """All that the step which ended said; what its event holds of it when there is no log."""
+    if entry.type is not EventType.STEP_COMPLETED:
+        return ""
+    if log := entry.data.get("log"):
+        with suppress(NotFound):
+            return (await reader.artifact(entry.execution_id, log)).decode(errors="replace")
+    return str(entry.data.get("output", ""))
+
+
+def _put_output(output: str) -> None:
+    text = clean(output).strip("\n")
+    if text:
+        put("\n".join(paint("         │ ", "dim", sys.stdout) + line for line in text.split("\n")))
+
+
+async def _patch(reader: Reader, name: str) -> bytes:
+    return await reader.patch(await backend.named(reader, name))

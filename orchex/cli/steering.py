@@ -1,0 +1,90 @@
+"""``cancel``, ``approve``, ``reject``, ``apply`` and ``undo``: deciding about an execution there is."""
+
+import asyncio
+import json as jsonlib
+import sys
+import time
+from typing import Annotated, Literal
+
+import typer
+
+from orchex.cli import backend, options
+from orchex.cli.exits import ExitCode, complain
+from orchex.cli.summary import state
+from orchex.cli.text import clean, count, put
+from orchex.cli.waiting import document
+from orchex.domain.execution import Execution
+from orchex.door.protocol import Orchestrator
+
+_CANCEL_SECONDS = 10.0
+_POLL = 0.05
+
+Reason = Annotated[str, typer.Option(help="Why; it is kept with the execution.")]
+
+
+def cancel(execution: options.Execution, reason: Reason = "", json: options.Json = False) -> None:
+    """Stop a running execution; its work so far is kept, and nothing of it is applied."""
+    ended = backend.run(_cancel(backend.stack().connect(), execution, reason))
+    _put(ended, json)
+    if not ended.status.terminal:
+        sys.stderr.write(f"still cancelling after {_CANCEL_SECONDS:g} s: orchex status --watch {ended.id}\n")
+
+
+def approve(execution: options.Execution, reason: Reason = "", json: options.Json = False) -> None:
+    """Let an execution that waits with its plan go on."""
+    _put(backend.run(_decide(execution, True, reason)), json)
+
+
+def reject(execution: options.Execution, reason: Reason = "", json: options.Json = False) -> None:
+    """Refuse the plan that an execution waits with; it fails as plan_rejected."""
+    _put(backend.run(_decide(execution, False, reason)), json)
+
+
+def apply(execution: options.Execution, json: options.Json = False) -> None:
+    """Land an execution's work in your tree: all of it, or nothing."""
+    raise typer.Exit(backend.run(_land(execution, "apply", json)))
+
+
+def undo(execution: options.Execution, json: options.Json = False) -> None:
+    """Take an execution's work back out of your tree; what you changed since stays."""
+    raise typer.Exit(backend.run(_land(execution, "undo", json)))
+
+
+async def _cancel(orchestrator: Orchestrator, name: str, reason: str) -> Execution:
+    execution = await orchestrator.cancel(await backend.named(orchestrator, name), reason)
+    deadline = time.monotonic() + _CANCEL_SECONDS
+    while not execution.status.terminal and time.monotonic() < deadline:
+        await asyncio.sleep(_POLL)
+        execution = await orchestrator.get(execution.id)
+    return execution
+
+
+async def _decide(name: str, approved: bool, reason: str) -> Execution:
+    orchestrator = backend.stack().connect()
+    return await orchestrator.decide(await backend.named(orchestrator, name), approved=approved, reason=reason)
+
+
+async def _land(name: str, direction: Literal["apply", "undo"], json: bool) -> ExitCode:
+    orchestrator = backend.stack().connect()
+    execution = await orchestrator.get(await backend.named(orchestrator, name))
+    landed = await orchestrator.land(execution.id, direction)
+    if json:
+        put(
+            jsonlib.dumps(
+                {"paths": landed.paths, "error": landed.failure and landed.failure.model_dump(by_alias=True)}, indent=2
+            )
+        )
+    if landed.failure:
+        if not json:
+            complain(landed.failure.message, landed.failure.hint)
+        return ExitCode.FAILED
+    if not json:
+        for path in landed.paths:
+            put(clean(path))
+        done = "applied to" if direction == "apply" else "taken out of"
+        put(f"{count(len(landed.paths), 'path')} {done} {clean(execution.project)}")
+    return ExitCode.OK
+
+
+def _put(execution: Execution, json: bool) -> None:
+    put(document(execution) if json else "\n".join(state(execution, sys.stdout)))

@@ -1,0 +1,129 @@
+"""What is said when an execution has ended, and by ``orchex status``."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import TextIO
+
+from orchex.cli.board import Board, StepState
+from orchex.cli.lines import mark
+from orchex.cli.patches import file_changes, stat
+from orchex.cli.text import clean, count, one_line, paint, span
+from orchex.domain.execution import Execution, Status, Step, StepStatus
+
+_OUTPUT_LINES = 20
+
+
+def closing(execution: Execution, patch: bytes, board: Board, stream: TextIO) -> Iterator[str]:
+    """The last word about an execution that was waited for: result, changes, where they are, what to do next."""
+    yield ""
+    yield _verdict(execution, stream)
+    failing = board.failing() if execution.status is Status.FAILED else None
+    if execution.status is Status.FAILED:
+        yield from _failure(execution, failing, stream)
+    yield from _planned(execution, board)
+    changes = file_changes(patch)
+    if changes:
+        yield ""
+        yield from ("  " + line for line in stat(changes))
+        yield "  " + _where(execution)
+    yield from _next(execution, changed=bool(changes), stream=stream)
+
+
+def _verdict(execution: Execution, stream: TextIO) -> str:
+    summary = one_line(execution.result.summary) if execution.result else ""
+    if execution.status is Status.FAILED and execution.error:
+        summary = f"{execution.error.code}: {one_line(execution.error.message)}"
+    sign = mark(execution.status, stream)
+    return f"{sign} {paint(execution.status, 'bold', stream)} in {span(execution.elapsed / 1000)}: {summary}"
+
+
+def _failure(execution: Execution, failing: StepState | None, stream: TextIO) -> Iterator[str]:
+    if execution.error and execution.error.hint:
+        yield "  " + clean(execution.error.hint)
+    lines = clean(failing.output).strip("\n").split("\n") if failing and failing.output.strip() else []
+    if failing and lines:
+        yield ""
+        yield f"  the end of what {one_line(failing.title)!r} said:"
+        yield from (paint("  │ ", "dim", stream) + line for line in lines[-_OUTPUT_LINES:])
+
+
+def _planned(execution: Execution, board: Board) -> Iterator[str]:
+    """A dry run hands back its plan."""
+    if not execution.options.get("dryRun"):
+        return
+    for plan in board.streams.values():
+        yield f"  {plan.id}:"
+        yield from (f"    {number}. {one_line(title)}" for number, title in enumerate(plan.titles, 1))
+
+
+def _where(execution: Execution) -> str:
+    if execution.result and execution.result.applied:
+        return f"applied to {clean(execution.project)}"
+    return "kept, not applied"
+
+
+def _next(execution: Execution, *, changed: bool, stream: TextIO) -> Iterator[str]:
+    applied = bool(execution.result and execution.result.applied)
+    commands = {
+        f"orchex diff {execution.id}": changed and "see the changes",
+        f"orchex undo {execution.id}": applied and "take them back out",
+        f"orchex apply {execution.id}": changed
+        and not applied
+        and execution.status is Status.COMPLETED
+        and "put them into your tree",
+        f"orchex logs {execution.id}": execution.status is Status.FAILED and "all it said",
+        f"orchex resume {execution.id}": execution.status in (Status.FAILED, Status.CANCELLED)
+        and "go on from its last checkpoint",
+    }
+    offered = [(command, what) for command, what in commands.items() if what]
+    if offered:
+        yield ""
+    yield from (f"  {command}   {paint(what, 'dim', stream)}" for command, what in offered)
+
+
+def state(execution: Execution, stream: TextIO) -> Iterator[str]:
+    """Where an execution stands, for ``orchex status``."""
+    yield f"{paint(execution.id, 'bold', stream)}  {execution.status}  {span(execution.elapsed / 1000)}"
+    about = execution.task or (execution.manifest and f"manifest {execution.manifest}") or ""
+    yield f"  {one_line(about)} in {clean(execution.project)}"
+    yield f"  started {_local(execution.started_at or execution.created_at)}{_resumed(execution)}"
+    for one in execution.streams:
+        reason = f": {one_line(one.reason)}" if one.reason else ""
+        yield f"  {mark(one.status, stream)} {one.id}  {one.status}{reason}"
+        yield from ("    " + _step(step, stream) for step in execution.steps if step.stream == one.id)
+    if execution.progress.total is not None and not execution.status.terminal:
+        yield f"  {execution.progress.current} of {count(execution.progress.total, 'step')} done"
+    if execution.status is Status.AWAITING_APPROVAL:
+        yield f"  waits for: orchex approve {execution.id}   or   orchex reject {execution.id}"
+    if execution.error:
+        yield f"  {execution.error.code}: {one_line(execution.error.message)}"
+        yield from (["  " + clean(execution.error.hint)] if execution.error.hint else [])
+    yield from _next(execution, changed=_has_patch(execution), stream=stream) if execution.status.terminal else ()
+
+
+def row(execution: Execution, stream: TextIO) -> str:
+    """One line of ``orchex list``."""
+    about = execution.task or (execution.manifest and f"{execution.manifest}") or ""
+    when = _local(execution.created_at)
+    return f"{mark(execution.status, stream)} {execution.id}  {when}  {execution.status:17}  {one_line(about)[:60]}"
+
+
+def _step(step: Step, stream: TextIO) -> str:
+    end = step.finished_at or datetime.now(UTC)
+    took = span((end - step.started_at).total_seconds()) if step.started_at else ""
+    attempts = f", {count(step.attempts, 'attempt')}" if step.attempts > 1 else ""
+    sign = "▸" if step.status is StepStatus.RUNNING else mark(step.status, stream)
+    return f"{sign} {one_line(step.title)} ({took}{attempts})"
+
+
+def _has_patch(execution: Execution) -> bool:
+    artifacts = execution.result.artifacts if execution.result else ()
+    return any(artifact.kind == "patch" and artifact.size for artifact in artifacts)
+
+
+def _resumed(execution: Execution) -> str:
+    return f", resumed from {execution.resumed_from}" if execution.resumed_from else ""
+
+
+def _local(moment: datetime) -> str:
+    return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")

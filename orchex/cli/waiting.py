@@ -1,0 +1,96 @@
+"""Starting an execution and staying with it: what ``exec``, ``run`` and ``resume`` have in common."""
+
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from orchex.cli.board import Board
+from orchex.cli.exits import ExitCode, code_of
+from orchex.cli.follow import Backend, Detached, Link, View, steered
+from orchex.cli.lines import LineView
+from orchex.cli.summary import closing
+from orchex.cli.text import is_terminal, put
+from orchex.domain.event import JournalEntry
+from orchex.domain.execution import Execution
+from orchex.door.protocol import Orchestrator
+
+
+@dataclass(frozen=True)
+class Manner:
+    """``detach``: do not wait. ``json``: nothing but the document on stdout."""
+
+    detach: bool = False
+    json: bool = False
+
+
+class Screen(View, Protocol):
+    board: Board
+
+    def close(self) -> None: ...
+
+
+class Silence:
+    """The view of nobody: ``--json`` into a file."""
+
+    def __init__(self) -> None:
+        self.board = Board()
+
+    def show(self, entry: JournalEntry) -> None: ...
+    def say(self, text: str) -> None: ...
+    def tick(self) -> None: ...
+    def close(self) -> None: ...
+
+
+def screen(*, json: bool = False) -> Screen:
+    """The live view on a terminal, lines in a pipe; with ``json`` stdout is left to the document."""
+    if json:
+        return LineView(sys.stderr) if is_terminal(sys.stderr) else Silence()
+    if not is_terminal(sys.stdout):
+        return LineView(sys.stdout)
+    from rich.console import Console
+
+    from orchex.cli.live import LiveView
+
+    return LiveView(Console(highlight=False))
+
+
+async def carry_out(
+    backend: Backend[Orchestrator],
+    orchestrator: Orchestrator,
+    begin: Callable[[Orchestrator], Awaitable[str]],
+    manner: Manner,
+) -> ExitCode:
+    """Begin an execution, wait for it, say how it ended."""
+    execution_id = await begin(orchestrator)
+    if manner.detach:
+        put(document(await orchestrator.get(execution_id)) if manner.json else execution_id)
+        return ExitCode.OK
+    view = screen(json=manner.json)
+    link = Link(orchestrator, backend, view.say)
+    try:
+        execution = await steered(execution_id, link, backend, view)
+    except Detached:
+        return _detached(execution_id)
+    finally:
+        view.close()
+    if manner.json:
+        put(document(execution))
+    else:
+        patch = await link.call(lambda reader: reader.patch(execution_id))
+        put("\n".join(closing(execution, patch, view.board, sys.stdout)))
+    return code_of(execution)
+
+
+def document(execution: Execution) -> str:
+    """The document of ``GET /executions/:id``."""
+    return execution.model_dump_json(by_alias=True, indent=2)
+
+
+def _detached(execution_id: str) -> ExitCode:
+    sys.stderr.write(
+        f"\nleft to itself: {execution_id}\n"
+        f"  orchex status {execution_id}    where it stands\n"
+        f"  orchex logs -f {execution_id}   go on watching\n"
+    )
+    return ExitCode.DETACHED
