@@ -3,13 +3,13 @@
 import json
 import sys
 from decimal import Decimal
+from pathlib import Path
 
 from invoice.pricing import Line, total
 
 
 def main(path: str) -> None:
-    with open(path, encoding="utf-8") as file:
-        order = json.load(file)
+    order = json.loads(Path(path).read_text(encoding="utf-8"))
     lines = [Line(entry["item"], entry["quantity"], Decimal(entry["price"])) for entry in order["lines"]]
     discount, tax = Decimal(order["discount"]), Decimal(order["tax"])
     for line in lines:
