@@ -34,7 +34,7 @@ class EditSet:
             return self._after[parts]
         if any(self._after.get(folder) for folder in accumulate(((part,) for part in parts[:-1]), tuple.__add__)):
             return None
-        state = self.tree.read(parts)
+        state = self._on_disk(parts)
         return NewFile(state.data, state.mode) if state else None
 
     def demand(self, path: str) -> NewFile:
@@ -47,8 +47,8 @@ class EditSet:
     def put(self, path: str, data: bytes, mode: int | None = None) -> None:
         """Stage the contents of a file. Its mode is kept; a new file gets 0644, or 0755 when it starts with ``#!``."""
         parts = self._writable(path)
-        existing = self.read(path)
         self._demand_free(parts)
+        existing = self.read(path)
         if mode is None:
             mode = existing.mode if existing else _EXECUTABLE if data.startswith(b"#!") else _PLAIN
         self._stage(parts, NewFile(data, mode))
@@ -100,7 +100,7 @@ class EditSet:
 
     def _stage(self, parts: Parts, file: NewFile | None) -> None:
         if parts not in self._before:
-            self._before[parts] = self.tree.read(parts)
+            self._before[parts] = self._on_disk(parts)
         self._after[parts] = file
 
     def _demand_free(self, parts: Parts) -> None:
@@ -115,14 +115,20 @@ class EditSet:
         if beneath or self._holds_files(parts):
             raise EditRefused(f"{'/'.join(parts)}: is a folder", hint="Name a file in it.")
 
+    def _on_disk(self, parts: Parts) -> FileState | None:
+        status = self.tree.status(parts)
+        emptied = status and stat.S_ISDIR(status.st_mode) and not self._holds_files(parts)
+        return None if emptied else self.tree.read(parts)
+
     def _holds_files(self, parts: Parts) -> bool:
+        """Whether a folder stands here that the edits so far do not empty, and so remove."""
         status = self.tree.status(parts)
         if status is None or not stat.S_ISDIR(status.st_mode):
             return False
-        gone = {staged for staged, file in self._after.items() if file is None}
-        root = self.tree.root.joinpath(*parts)
-        files = (path for path in root.rglob("*") if path.is_symlink() or not path.is_dir())
-        return any(path.relative_to(self.tree.root).parts not in gone for path in files) or not gone
+        gone = {staged for staged, file in self._after.items() if file is None and staged[: len(parts)] == parts}
+        root = self.tree.root
+        left = (path for path in root.joinpath(*parts).rglob("*") if path.is_symlink() or not path.is_dir())
+        return not gone or any(path.relative_to(root).parts not in gone for path in left)
 
     def _differs(self, parts: Parts) -> bool:
         before, after = self._before[parts], self._after[parts]

@@ -61,7 +61,7 @@ class FileState:
     signature: tuple[int, int, int, int]
 
 
-def signature(status: os.stat_result) -> tuple[int, int, int, int]:
+def _signature(status: os.stat_result) -> tuple[int, int, int, int]:
     return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
 
 
@@ -81,6 +81,11 @@ class WorkTree:
         except (FileNotFoundError, NotADirectoryError):
             return None
 
+    def signature(self, parts: tuple[str, ...]) -> tuple[int, int, int, int] | None:
+        """What ``FileState`` holds too, to tell whether a file changed. None when there is none, or a folder."""
+        status = self.status(parts)
+        return None if status is None or stat.S_ISDIR(status.st_mode) else _signature(status)
+
     def read(self, parts: tuple[str, ...], limit: int = MAX_EDITED_BYTES) -> FileState | None:
         """The file, or None when there is none; EditRefused for anything but a regular file of this tree."""
         before = self.status(parts)
@@ -96,7 +101,7 @@ class WorkTree:
         with os.fdopen(descriptor, "rb") as file:
             status = os.fstat(descriptor)
             self._demand_own_file(parts, status)
-            return FileState(file.read(limit + 1), stat.S_IMODE(status.st_mode), signature(status))
+            return FileState(file.read(limit + 1), stat.S_IMODE(status.st_mode), _signature(status))
 
     def head(self, parts: tuple[str, ...], size: int) -> bytes:
         """The first bytes of a regular file; none when it is gone. Raises EditRefused for anything else."""

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from activities.edits.paths import FileState, WorkTree, describe, signature
+from activities.edits.paths import FileState, WorkTree, describe
 from orchex.domain.errors import EditRefused, StorageError
 
 Parts = tuple[str, ...]
@@ -56,8 +56,8 @@ class Writing:
             raise StorageError(f"the edits were taken back: {error.strerror or error}: {error.filename}") from error
 
     def _demand_unchanged(self, parts: Parts) -> None:
-        expected, status = self.before[parts], self.tree.status(parts)
-        if (expected.signature if expected else None) != (signature(status) if status else None):
+        expected = self.before[parts]
+        if self.tree.signature(parts) != (expected.signature if expected else None):
             raise EditRefused(
                 f"{'/'.join(parts)}: changed on disk while it was being edited",
                 hint="Another process writes here. View the file again and repeat the edit.",
@@ -122,8 +122,8 @@ class Writing:
             self._remove_if_empty(parts)
 
     def _restore(self, parts: Parts) -> None:
-        before, status = self.before[parts], self.tree.status(parts)
-        if (before.signature if before else None) == (signature(status) if status else None):
+        before = self.before[parts]
+        if self.tree.signature(parts) == (before.signature if before else None):
             return
         if before is None:
             with self.tree.folder(parts[:-1]) as folder:
