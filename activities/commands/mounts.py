@@ -111,14 +111,22 @@ def _parents(dependencies: Iterable[Path]) -> set[Path]:
 
 
 def _lay_mask(mask: Path, project: Path, dependencies: list[Path]) -> None:
+    """Make the mask, unless the one of the last command still fits: a project's top seldom changes."""
+    parents = sorted(_parents(dependencies))
+    entries = (folder / entry.name for folder in parents for entry in (project / folder).iterdir())
+    hidden = sorted(path for path in entries if path not in parents and path not in dependencies)
+    contents = mask.with_suffix(".contents")
+    wanted = b"\0".join(os.fsencode(path) for path in [*parents, _ROOT, *hidden])
+    with suppress(FileNotFoundError):
+        if contents.read_bytes() == wanted:
+            return
+        contents.unlink()
     _clear(mask)
-    parents = _parents(dependencies)
-    for folder in sorted(parents):
+    for folder in parents:
         (mask / folder).mkdir(parents=True, exist_ok=True)
-        for entry in (project / folder).iterdir():
-            path = folder / entry.name
-            if path not in parents and path not in dependencies:
-                os.mknod(mask / path, stat.S_IFCHR, 0)
+    for path in hidden:
+        os.mknod(mask / path, stat.S_IFCHR, 0)
+    contents.write_bytes(wanted)
 
 
 def _clear(folder: Path) -> None:

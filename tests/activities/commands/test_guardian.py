@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from activities.commands.host import lean_python
 from activities.commands.processes import all_processes, read_process
 from activities.commands.reaper import reap
 from activities.commands.runner import CommandRunner
@@ -207,3 +208,10 @@ def test_the_reaper_hits_the_exact_marker_only(marker: str) -> None:
         for process in (*sleepers, other):
             process.kill()
             process.wait()
+
+
+def test_the_spawner_loads_the_standard_library_and_little_of_it() -> None:
+    program = "import sys; sys.path.append(sys.argv[1]); import activities.commands.spawner; print(*sys.modules)"
+    loaded = subprocess.run(lean_python(program), capture_output=True, text=True, check=True).stdout.split()
+    assert "activities.commands.guardian" in loaded
+    assert not {"asyncio", "subprocess", "threading", "orchex", "pydantic", "temporalio", "site"}.intersection(loaded)

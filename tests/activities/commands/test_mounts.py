@@ -93,6 +93,17 @@ async def test_only_the_dependency_folders_of_the_user_s_project_show(
     ]
 
 
+async def test_what_appears_in_the_user_s_project_is_hidden_from_the_next_command(
+    runner: CommandRunner, shell: Shell, house: House
+) -> None:
+    await runner.run(shell("true", cwd=house.project, mounts=house.plan()))
+    for path in ("new", "packages/a/new", "packages/b/new"):
+        House.write(house.project / path, "user")
+    (house.project / ".env").unlink()
+    outcome = await runner.run(shell("find . -name new; ls -A", cwd=house.project, mounts=house.plan()))
+    assert outcome.output.split() == ["node_modules", "packages", "src"]
+
+
 async def test_a_clean_install_leaves_the_user_s_folder_untouched(
     runner: CommandRunner, shell: Shell, house: House
 ) -> None:
