@@ -107,8 +107,9 @@ def _merge_and_land(
     try:
         ours = snapshot_tree(repository)
         merged = _merge(repository, base, ours, theirs)
-        listed = _differences(repository, ours, merged)
+        listed, trees = _differences(repository, ours, merged)
         _require_present(repository, [entry[1] for _, old, new in listed for entry in (old, new) if entry])
+        _keep_trees(repository, trees)
         with Folder.open(repository.top) as folder:
             plan = Plan(ours, merged, _plan(repository, folder, listed, journal_id), undoes)
             journal = start_journal(repository, journal_id, plan)
@@ -154,15 +155,31 @@ def _merge(repository: ProjectRepository, base: str, ours: str, theirs: str) -> 
     )
 
 
-def _differences(repository: ProjectRepository, before: str, after: str) -> list[tuple[str, Entry, Entry]]:
-    form = ("-r", "-z", "--raw", "--no-renames", "--no-abbrev")
+def _differences(
+    repository: ProjectRepository, before: str, after: str
+) -> tuple[list[tuple[str, Entry, Entry]], set[str]]:
+    """The files that differ between two trees, and the trees on the way to them, on either side."""
+    form = ("-r", "-t", "-z", "--raw", "--no-renames", "--no-abbrev")
     fields = iter(split_nul(repository.git.run("diff-tree", *form, before, after, "--").stdout))
     found: list[tuple[str, Entry, Entry]] = []
+    trees = {before, after}
     for header in fields:
+        path = next(fields)
         old_mode, mode, old_oid, oid, _ = header.removeprefix(":").split(" ")
         old = (old_mode, old_oid) if old_mode != "000000" else None
-        found.append((next(fields), old, (mode, oid) if mode != "000000" else None))
-    return found
+        new = (mode, oid) if mode != "000000" else None
+        if "040000" in (old_mode, mode):
+            trees |= {entry[1] for entry in (old, new) if entry}
+        else:
+            found.append((path, old, new))
+    return found, trees
+
+
+def _keep_trees(repository: ProjectRepository, trees: set[str]) -> None:
+    """Hold the trees in the private repository itself: an undo must not depend on what the person's keeps."""
+    with repository.objects.reader() as reader:
+        for oid in sorted(trees):
+            repository.objects.keep_tree(oid, reader.read(oid))
 
 
 def _require_present(repository: ProjectRepository, oids: list[str]) -> None:

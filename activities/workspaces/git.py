@@ -24,7 +24,7 @@ _IDENTITY = {
     "GIT_COMMITTER_NAME": "Orchex",
     "GIT_COMMITTER_EMAIL": "orchex@localhost",
 }
-_NO_SPACE = ("No space left on device", "Disk quota exceeded")
+_NO_SPACE = ("No space left on device", "Disk quota exceeded", "Out of diskspace")
 _MISSING_OBJECT = re.compile(
     r"unable to read (?:sha1 file|tree|blob|object)|invalid object|bad object|missing object|"
     r"Could not read [0-9a-f]{40}|could not parse|not a valid object|unable to find [0-9a-f]{40}"

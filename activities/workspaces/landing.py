@@ -155,6 +155,8 @@ class Landing:
         old, new = operation.old, operation.new
         if place == new and (new is None or temporary in (old, new, None)):
             return
+        if new is None and temporary == old and place == FOLDER:
+            return  # A later operation has put a folder where the file was.
         if new is None and place == old and temporary is None:
             self._folder.move(operation.path, operation.temporary)
             self._verify(operation, lambda: self._folder.move(operation.temporary, operation.path))
@@ -186,7 +188,7 @@ class Landing:
             raise self._conflict(operation)
 
     def _revert(self, operation: Operation) -> None:
-        """Put back whatever was taken away, expected or not. What somebody made of our new file since stays as it is."""
+        """Put back whatever was taken away, expected or not. What somebody made of our file since then stays."""
         place, temporary = self._entries(operation)
         old, new = operation.old, operation.new
         if new is None and place is None and temporary is not None:

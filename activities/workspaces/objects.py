@@ -72,6 +72,11 @@ class ObjectStore:
                 file.write(deflate.compress(chunk))
             file.write(deflate.flush())
 
+    def keep_tree(self, oid: str, content: bytes) -> None:
+        """Hold the tree ``oid`` here, as ``keep_blob`` does a blob."""
+        if self._write(b"tree %d\0" % len(content) + content) != oid:
+            raise StorageError(f"tree {oid} is damaged", hint="Run git fsck in the project.")
+
     @contextmanager
     def reader(self) -> Iterator["BlobReader"]:
         """One ``cat-file --batch`` for any number of blobs."""

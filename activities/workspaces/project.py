@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 
+from activities.workspaces.excludes import exclude_text
 from activities.workspaces.git import (
     NOTHING_RUNS,
     GitFailed,
@@ -109,6 +110,20 @@ class ProjectRepository:
     @cached_property
     def objects(self) -> ObjectStore:
         return ObjectStore(self.git, self.layout.object_format)
+
+    @property
+    def mounted_binds(self) -> tuple[tuple[str, str], ...]:
+        """What to bind (source, target) before something is mounted over ``top``: the borrowed objects, elsewhere.
+
+        Else the mount would hide the person's object database from git commands inside. Empty where it lies outside.
+        """
+        if not Path(self.layout.objects).is_relative_to(self.top) or not self.layout.has_git:
+            return ()
+        alternates = self.git.directory / "objects" / "info" / "alternates"
+        return (
+            (self.layout.objects, str(self.directory / "borrowed")),
+            (str(self.directory / "borrowed.alternates"), str(alternates)),
+        )
 
     def workspace_directory(self, execution: str, stream: str) -> Path:
         return self.execution_directory(execution) / checked_name(stream)
@@ -254,12 +269,28 @@ def _establish(repository: ProjectRepository) -> None:
     text = _CONFIG.format(version=int(sha256), excludes=_quoted(layout.excludes_file), extensions=extensions)
     write_if_changed(directory / "config", os.fsencode(text))
     write_if_changed(directory / "info" / "attributes", _ATTRIBUTES)
-    write_if_changed(directory / "objects" / "info" / "alternates", os.fsencode(_borrowed(layout)))
+    write_if_changed(directory / "objects" / "info" / "alternates", os.fsencode(_borrowed(layout.objects)))
+    mounted = repository.directory / "borrowed"
+    mounted.mkdir(exist_ok=True)
+    write_if_changed(repository.directory / "borrowed.alternates", os.fsencode(_borrowed(str(mounted))))
+    refresh_rules(repository)
     write_if_changed(repository.directory / "project.json", json.dumps(asdict(layout)).encode())
 
 
-def _borrowed(layout: Layout) -> str:
-    return f"{_quoted(layout.objects)}\n" if layout.has_git else ""
+def refresh_rules(repository: ProjectRepository) -> None:
+    """Bring the private repository's ``info/exclude`` up to date with the person's own."""
+    layout = repository.layout
+    persons = b""
+    if layout.exclude and Path(layout.exclude).is_file():
+        persons = Path(layout.exclude).read_bytes()
+    home = repository.directory.parent.parent
+    ours = os.path.relpath(home, repository.top) if home.is_relative_to(repository.top) else None
+    text = exclude_text(persons, has_git=layout.has_git, ours=ours)
+    write_if_changed(repository.git.directory / "info" / "exclude", text)
+
+
+def _borrowed(objects: str) -> str:
+    return f"{_quoted(objects)}\n" if objects else ""
 
 
 def _quoted(path: str) -> str:

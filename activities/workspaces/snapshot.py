@@ -6,10 +6,9 @@ change.
 """
 
 import json
-import os
 from pathlib import Path
 
-from activities.workspaces.excludes import DEPENDENCY_FOLDERS, exclude_text
+from activities.workspaces.excludes import DEPENDENCY_FOLDERS
 from activities.workspaces.git import (
     NOTHING_RUNS,
     GitFailed,
@@ -19,7 +18,7 @@ from activities.workspaces.git import (
     split_nul,
 )
 from activities.workspaces.locks import locked
-from activities.workspaces.project import ProjectRepository, write_if_changed
+from activities.workspaces.project import ProjectRepository, refresh_rules, write_if_changed
 from activities.workspaces.staging import WorkTree
 from orchex.domain.errors import ProjectRefused
 
@@ -40,7 +39,7 @@ def snapshot(repository: ProjectRepository, *, size_cap: int = SIZE_CAP) -> str:
 def snapshot_tree(repository: ProjectRepository, *, size_cap: int = SIZE_CAP) -> str:
     """The tree of the project as it is now. One snapshot of a project at a time: the others wait."""
     with locked(repository.directory / "snapshot.lock"):
-        _refresh_rules(repository)
+        refresh_rules(repository)
         try:
             return _staged(repository, size_cap)
         except ObjectMissing:
@@ -72,17 +71,6 @@ def _staged(repository: ProjectRepository, size_cap: int) -> str:
     forced.remember()
     work.rename(index)
     return oid
-
-
-def _refresh_rules(repository: ProjectRepository) -> None:
-    layout = repository.layout
-    persons = b""
-    if layout.exclude and Path(layout.exclude).is_file():
-        persons = Path(layout.exclude).read_bytes()
-    home = repository.directory.parent.parent
-    ours = os.path.relpath(home, repository.top) if home.is_relative_to(repository.top) else None
-    text = exclude_text(persons, has_git=layout.has_git, ours=ours)
-    write_if_changed(repository.git.directory / "info" / "exclude", text)
 
 
 class _Forced:

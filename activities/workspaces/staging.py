@@ -14,7 +14,7 @@ from orchex.domain.errors import ProjectRefused
 
 _NESTED = ("embedded git repository", "does not have a commit checked out")
 _VANISHED = ("No such file or directory", "unable to stat", "short read", "changed")
-_ATTEMPTS = 3
+_ATTEMPTS = 20
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from activities.workspaces.diff import ChangedPath, changed_paths
-from activities.workspaces.git import GitFailed, ObjectMissing, split_nul
+from activities.workspaces.git import GitFailed, ObjectMissing, run_git, split_nul
 from activities.workspaces.locks import acquire
 from activities.workspaces.objects import storage_error
 from activities.workspaces.project import ProjectRepository
@@ -129,7 +129,7 @@ class Workspace:
         return Checkpoint(commit, number + 1, changed)
 
     def checkpoint_command(self, number: int, step_id: str, title: str, result_json: str) -> Checkpoint:
-        """As ``checkpoint``, for a validation command: changes to tracked files stay, new files are listed and removed."""
+        """As ``checkpoint``, for a validation command: edits of tracked files stay, new ones are listed and removed."""
         with self._ending() as start:
             changed, dropped = self._status()
             tree = start.tree
@@ -153,11 +153,14 @@ class Workspace:
 
     def ignored(self, paths: list[str]) -> list[str]:
         """Those of ``paths`` (relative to the project) that no checkpoint would hold: an ignore rule names them."""
-        asked = b"".join(os.fsencode(f"{self.repository.prefix}{path}") + b"\0" for path in paths)
-        done = self._git.run(
-            "check-ignore", "-z", "--stdin", index=self.index, work_tree=self.top, stdin=asked, accept=(0, 1)
-        )
-        return [name.removeprefix(self.repository.prefix) for name in split_nul(done.stdout)]
+        # check-ignore knows no literal pathspecs; nothing that starts with "./" is read as magic.
+        ahead = f"./{self.repository.prefix}"
+        asked = b"".join(os.fsencode(f"{ahead}{path}") + b"\0" for path in paths)
+        environment = self._git.environment(self.index, self.top)
+        del environment["GIT_LITERAL_PATHSPECS"]
+        words = ("check-ignore", "-z", "--stdin")
+        done = run_git(*words, environment=environment, cwd=self.top, stdin=asked, accept=(0, 1))
+        return [name.removeprefix(ahead) for name in split_nul(done.stdout)]
 
     def _ref(self, number: int) -> str:
         return checkpoint_ref(self.execution, self.stream, number)
@@ -209,7 +212,7 @@ class Workspace:
         (self.directory / "clean").unlink(missing_ok=True)
         self.index.with_name("index.lock").unlink(missing_ok=True)
         try:
-            self._git.run("read-tree", "--reset", "-u", commit, index=self.index, work_tree=self.top)
+            self._read_tree(commit)
             self._clean()
             self._on_point("cleaned")
             from_scratch = self.directory / "base.index"
@@ -225,6 +228,17 @@ class Workspace:
             raise WorkspaceLost(f"{self.top} cannot be reset: {error.message}") from error
         except OSError as error:
             raise storage_error(error) from error
+
+    def _read_tree(self, commit: str) -> None:
+        reset = ("read-tree", "--reset", "-u", commit)
+        try:
+            self._git.run(*reset, index=self.index, work_tree=self.top)
+        except ObjectMissing:
+            raise
+        except GitFailed:
+            # An index that is damaged is no loss: everything it says is in the commit.
+            self.index.unlink(missing_ok=True)
+            self._git.run(*reset, index=self.index, work_tree=self.top)
 
     @property
     def admin(self) -> Path:
