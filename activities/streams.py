@@ -82,7 +82,10 @@ class StreamActivities:
         return request.base or workspace.base, (*prepared, *self._notes(request, workspace.root))
 
     def _notes(self, request: OpenStream, root: Path) -> tuple[str, ...]:
-        return gather(root, request.stream.files, request.stream.depth).notes[:MAX_NOTES]
+        stream = request.stream
+        if not stream.files and stream.depth == "moderate":  # what every stream says that asks for no context
+            return ()
+        return gather(root, stream.files, stream.depth).notes[:MAX_NOTES]
 
     @activity.defn(name=FINISH_STREAM)
     async def finish_stream(self, request: FinishStream) -> FinishedStream:
