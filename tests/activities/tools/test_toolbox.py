@@ -1,0 +1,283 @@
+"""The tools of a turn: edits all or none, commands after the edits before them, answers that fit a conversation."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from activities.edits.change import Change
+from activities.edits.ladder import Rung
+from activities.tools import CommandAnswer, ToolBox, ToolOutcome, tool_definitions
+from orchex.domain.turn import ToolUseBlock
+
+
+@dataclass
+class Answer:
+    exit_code: int | None = 0
+    output: str = ""
+    timed_out: bool = False
+
+
+@dataclass
+class Shell:
+    """Notes what it is asked to run and what the files were then."""
+
+    root: Path
+    answer: Answer = field(default_factory=Answer)
+    seen: list[tuple[str, str]] = field(default_factory=list)
+
+    async def run(self, command: str) -> CommandAnswer:
+        self.seen.append((command, (self.root / "a.txt").read_text()))
+        return self.answer
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    (tmp_path / "a.txt").write_text("one\ntwo\nthree\n")
+    (tmp_path / "code.py").write_text("x = 1\n")
+    return tmp_path
+
+
+@pytest.fixture
+def shell(root: Path) -> Shell:
+    return Shell(root)
+
+
+@pytest.fixture(params=[True, False], ids=["trusted", "untrusted"])
+def trusted(request: pytest.FixtureRequest) -> bool:
+    return bool(request.param)
+
+
+@pytest.fixture
+def box(root: Path, shell: Shell, trusted: bool) -> ToolBox:
+    return ToolBox(root, trusted=trusted, owned=(), run_command=shell.run)
+
+
+def call(name: str, **given: Any) -> ToolUseBlock:
+    return ToolUseBlock(id=f"toolu_{name}", name=name, input=given)
+
+
+def replace(old: str, new: str, path: str = "a.txt") -> ToolUseBlock:
+    return call("str_replace", path=path, old_str=old, new_str=new)
+
+
+def said(outcomes: list[ToolOutcome]) -> list[str]:
+    return [outcome.block.content for outcome in outcomes]
+
+
+async def test_every_call_is_answered_in_order_under_its_own_id(box: ToolBox, root: Path) -> None:
+    calls = [
+        call("view", path="a.txt"),
+        replace("two", "2"),
+        call("create", path="new/b.txt", file_text="b\n"),
+        call("insert", path="a.txt", insert_line=0, insert_text="zero"),
+        call("rename", path="code.py", new_path="src/code.py"),
+        call("list"),
+        call("search", pattern="^[zb]"),
+        call("run_command", command="true"),
+        call("delete", path="new/b.txt"),
+        call("apply_patch", patch="--- a/a.txt\n+++ b/a.txt\n@@\n-three\n+3\n"),
+    ]
+    outcomes = await box.perform(calls)
+    assert [outcome.block.tool_use_id for outcome in outcomes] == [call.id for call in calls]
+    assert not [outcome for outcome in outcomes if outcome.failed or not outcome.ran]
+    assert (root / "a.txt").read_text() == "zero\none\n2\n3\n"
+    assert sorted(path.name for path in root.rglob("*") if path.is_file()) == ["a.txt", "code.py"]
+
+
+async def test_edits_before_a_command_are_on_disk_when_it_runs(box: ToolBox, shell: Shell) -> None:
+    await box.perform([replace("two", "2"), call("run_command", command="cat a.txt"), replace("one", "1")])
+    assert shell.seen == [("cat a.txt", "one\n2\nthree\n")]
+
+
+async def test_an_edit_that_fails_leaves_all_edits_around_it_unwritten(box: ToolBox, root: Path) -> None:
+    outcomes = await box.perform([replace("two", "2"), replace("nope", "x"), replace("one", "1")])
+    assert (root / "a.txt").read_text() == "one\ntwo\nthree\n"
+    assert all(outcome.failed for outcome in outcomes)
+    assert [outcome.ran for outcome in outcomes] == [False, True, False]
+    assert "not found" in said(outcomes)[1]
+    assert "not written" in said(outcomes)[0]
+
+
+async def test_no_command_runs_over_edits_that_were_refused(box: ToolBox, shell: Shell) -> None:
+    outcomes = await box.perform([replace("nope", "x"), call("run_command", command="true")])
+    assert shell.seen == []
+    assert not outcomes[1].ran
+    assert said(outcomes)[1].startswith("not run")
+
+
+async def test_reads_see_the_edits_staged_before_them(box: ToolBox) -> None:
+    outcomes = await box.perform(
+        [
+            replace("two", "2"),
+            call("create", path="sub/new.txt", file_text="fresh\n"),
+            call("delete", path="code.py"),
+            call("view", path="a.txt"),
+            call("list"),
+            call("search", pattern="2|fresh|x = 1"),
+        ]
+    )
+    assert "     2\t2" in said(outcomes)[3]
+    assert said(outcomes)[4] == "a.txt\nsub/new.txt"
+    assert said(outcomes)[5] == "a.txt:2: 2\nsub/new.txt:1: fresh"
+
+
+async def test_a_change_belongs_to_the_last_call_that_made_it(box: ToolBox) -> None:
+    outcomes = await box.perform(
+        [replace("one  \n", "1\n"), replace("two", "2"), call("create", path="n", file_text="")]
+    )
+    assert [outcome.changes for outcome in outcomes] == [(), (Change("a.txt", "modified"),), (Change("n", "created"),)]
+    assert [outcome.rung for outcome in outcomes] == [Rung.TRAILING_SPACE, Rung.EXACT, None]
+    assert "matched but for trailing space" in said(outcomes)[0]
+
+
+@pytest.mark.parametrize("answer", [Answer(exit_code=1), Answer(exit_code=None), Answer(timed_out=True)])
+async def test_a_command_that_fails_ends_the_turn_of_a_runbook_only(
+    box: ToolBox, shell: Shell, trusted: bool, root: Path, answer: Answer
+) -> None:
+    shell.answer = answer
+    outcomes = await box.perform([call("run_command", command="false"), replace("two", "2")])
+    assert outcomes[0].failed
+    assert outcomes[0].command is not None
+    assert outcomes[0].command.answer is answer
+    assert outcomes[1].ran is not trusted
+    assert (root / "a.txt").read_text() == ("one\ntwo\nthree\n" if trusted else "one\n2\nthree\n")
+
+
+async def test_a_read_that_fails_ends_the_turn_of_a_runbook_only(box: ToolBox, trusted: bool, root: Path) -> None:
+    outcomes = await box.perform([call("view", path="nope"), replace("two", "2")])
+    assert "no such file" in said(outcomes)[0]
+    assert outcomes[1].failed is trusted
+    assert ("2" in (root / "a.txt").read_text()) is not trusted
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "reason"),
+    [
+        ("undo_edit", {}, "there is no tool 'undo_edit'"),
+        ("view", {}, "path: Field required"),
+        ("create", {"path": "x", "file_text": "", "mode": 7}, "mode: Extra inputs"),
+        (
+            "insert",
+            {"path": "a.txt", "insert_line": "1", "insert_text": "x"},
+            "insert_line: Input should be a valid integer",
+        ),
+        ("str_replace", {"path": "a.txt", "old_str": 5}, "old_str: Input should be a valid string"),
+        ("search", {"pattern": "(a"}, "no RE2 pattern"),
+        ("view", {"path": "a.txt", "view_range": [4, 9]}, "the file has 3 lines"),
+        ("view", {"path": "../a.txt"}, "climbs"),
+        ("list", {"path": "a.txt"}, "a file, not a folder"),
+        ("list", {"path": "nope"}, "no such folder"),
+        ("run_command", {"command": ""}, "command: String should have at least 1 character"),
+    ],
+)
+async def test_a_call_that_cannot_be_right_is_answered_with_the_reason(
+    box: ToolBox, name: str, given: dict[str, Any], reason: str
+) -> None:
+    (outcome,) = await box.perform([ToolUseBlock(id="t", name=name, input=given)])
+    assert outcome.failed
+    assert reason in outcome.block.content
+
+
+async def test_a_broken_file_is_refused_from_a_model_and_a_warning_to_a_runbook(
+    box: ToolBox, trusted: bool, root: Path
+) -> None:
+    outcomes = await box.perform([replace("two", "2"), replace("x = 1", "x = (", "code.py")])
+    assert outcomes[1].failed is not trusted
+    assert "was never closed" in said(outcomes)[1]
+    assert (root / "code.py").read_text() == ("x = (\n" if trusted else "x = 1\n")
+    assert ("2" in (root / "a.txt").read_text()) is trusted
+
+
+async def test_protected_files_are_the_users_to_change_not_the_models(box: ToolBox, trusted: bool) -> None:
+    (outcome,) = await box.perform([call("create", path=".github/workflows/ci.yml", file_text="on: push\n")])
+    assert outcome.failed is not trusted
+
+
+async def test_rewriting_a_file_keeps_its_shape(box: ToolBox, root: Path) -> None:
+    (root / "w.txt").write_bytes(b"\xef\xbb\xbfa\r\nb\r\n")
+    (root / "w.txt").chmod(0o755)
+    await box.perform([call("create", path="w.txt", file_text="x\ny\n")])
+    assert (root / "w.txt").read_bytes() == b"\xef\xbb\xbfx\r\ny\r\n"
+    assert (root / "w.txt").stat().st_mode & 0o777 == 0o755
+
+
+class TestSizes:
+    async def test_a_long_file_is_cut_and_the_rest_named(self, box: ToolBox, root: Path) -> None:
+        (root / "long.txt").write_text("".join(f"{n}\n" for n in range(1, 5001)))
+        whole, rest, end = await box.perform(
+            [
+                call("view", path="long.txt"),
+                call("view", path="long.txt", view_range=[4998, -1]),
+                call("view", path="long.txt", view_range=[1, 2]),
+            ]
+        )
+        assert whole.block.content.endswith("… lines 2001-5000 left out: view them with view_range [2001, 5000]")
+        assert rest.block.content == "  4998\t4998\n  4999\t4999\n  5000\t5000"
+        assert end.block.content == "     1\t1\n     2\t2\n… the file goes on to line 5000"
+
+    async def test_wide_lines_many_files_many_matches_and_long_output_are_cut(
+        self, box: ToolBox, root: Path, shell: Shell
+    ) -> None:
+        (root / "wide.txt").write_text("w" * 500_000)
+        for number in range(1200):
+            (root / f"f{number}").write_text("match\n")
+        shell.answer = Answer(output="x" * 500_000 + "THE END")
+        outcomes = await box.perform(
+            [
+                call("view", path="wide.txt"),
+                call("list"),
+                call("search", pattern="match"),
+                call("run_command", command="yes"),
+            ]
+        )
+        assert "498000 characters left out" in said(outcomes)[0]
+        assert "more files left out" in said(outcomes)[1]
+        assert "more than 200 matches" in said(outcomes)[2]
+        assert said(outcomes)[3].endswith("THE END")
+        assert all(len(text) < 70_000 for text in said(outcomes))
+
+    async def test_what_is_no_text_is_not_shown(self, box: ToolBox, root: Path) -> None:
+        (root / "b.bin").write_bytes(bytes(range(256)))
+        (root / "caf\udce9").write_bytes(b"x\xff\n")
+        outcomes = await box.perform([call("list"), call("search", pattern="x")])
+        assert said(outcomes)[0] == "a.txt\nb.bin\ncaf\ufffd\ncode.py"
+        assert "caf\ufffd:1: xÿ" in said(outcomes)[1]
+        (outcome,) = await box.perform([call("view", path="b.bin")])
+        assert "a binary file of 256 bytes" in outcome.block.content
+
+    async def test_dependency_folders_and_links_are_not_searched(
+        self, box: ToolBox, root: Path, tmp_path: Path
+    ) -> None:
+        (root / "node_modules/x").mkdir(parents=True)
+        (root / "node_modules/x/i.js").write_text("needle\n")
+        (root / "link").symlink_to("/etc/passwd")
+        outcomes = await box.perform([call("search", pattern="needle|root")])
+        assert said(outcomes)[0].startswith("no line matches")
+
+
+async def test_a_hostile_pattern_costs_no_time(box: ToolBox, root: Path) -> None:
+    (root / "aaa").write_text("a" * 100_000 + "\n")
+    (outcome,) = await box.perform([call("search", pattern="(a+)+$b")])
+    assert outcome.block.content.startswith("no line matches")
+
+
+def test_the_definitions_are_in_the_form_of_the_messages_api() -> None:
+    definitions = tool_definitions()
+    names = [definition["name"] for definition in definitions]
+    assert names == "view create str_replace insert delete rename apply_patch list search run_command".split()  # noqa: SIM905
+    for definition in definitions:
+        assert set(definition) == {"name", "description", "input_schema"}
+        assert definition["description"]
+        assert definition["input_schema"]["type"] == "object"
+        assert definition["input_schema"]["additionalProperties"] is False
+
+
+async def test_an_error_of_the_command_host_is_not_answered_but_raised(root: Path) -> None:
+    async def lost(command: str) -> CommandAnswer:
+        raise ConnectionError("the host of commands is gone")
+
+    box = ToolBox(root, trusted=True, owned=(), run_command=lost)
+    with pytest.raises(ConnectionError):
+        await box.perform([call("run_command", command="true")])
