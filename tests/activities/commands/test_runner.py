@@ -88,9 +88,9 @@ async def test_a_missing_folder_is_an_error_that_names_it(runner: CommandRunner,
 async def test_a_timeout_ends_the_command_and_says_so(
     runner: CommandRunner, shell: Shell, carriers: Callable[[], list[int]]
 ) -> None:
-    outcome = await runner.run(shell("echo begun; sleep 600 & sleep 600", timeout=0.2))
+    outcome = await runner.run(shell("echo begun; sleep 600 & sleep 600", timeout=1.5))
     assert (outcome.timed_out, outcome.ok, carriers()) == (True, False, [])
-    assert outcome.output == "begun\n[orchex] ended after 0.2 s, its time limit\n"
+    assert outcome.output == "begun\n[orchex] ended after 1.5 s, its time limit\n"
 
 
 async def test_background_processes_of_an_ended_command_are_ended_and_counted(
