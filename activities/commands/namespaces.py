@@ -1,6 +1,5 @@
 """Finds out, by doing it, which kind of mount namespace this machine lets us have."""
 
-import functools
 import os
 import subprocess
 import tempfile
@@ -28,13 +27,26 @@ class NamespaceSupport(NamedTuple):
     reason: str
 
 
-@functools.cache
+_known: dict[int, NamespaceSupport] = {}
+
+
 def probe(where: Path | None = None) -> NamespaceSupport:
     """Mount a small project in a child process, beneath ``where`` (a temporary folder by default).
 
     Give the folder that is to hold the workspaces: not every file system can be the upper layer of an overlay.
-    Takes some 50 ms, once per folder.
+    Takes some 50 ms, once per file system.
     """
+    folder = where or Path(tempfile.gettempdir())
+    try:
+        device = folder.stat().st_dev
+    except OSError as error:
+        return NamespaceSupport("none", f"{folder}: {error.strerror}")
+    if device not in _known:
+        _known[device] = _probe(folder)
+    return _known[device]
+
+
+def _probe(where: Path) -> NamespaceSupport:
     levels: tuple[mounts.Level, ...] = ("root", "user") if os.geteuid() == 0 else ("user",)
     failures: list[str] = []
     for level in levels:
@@ -45,7 +57,7 @@ def probe(where: Path | None = None) -> NamespaceSupport:
     return NamespaceSupport("none", f"{'; '.join(failures)}. {_CURE}")
 
 
-def _try(level: mounts.Level, where: Path | None) -> str | None:
+def _try(level: mounts.Level, where: Path) -> str | None:
     """What went wrong at that level, or None."""
     try:
         with tempfile.TemporaryDirectory(prefix="orchex-probe-", dir=where) as area:

@@ -21,6 +21,14 @@ def test_the_probe_finds_overlays_where_unshare_and_mount_can_make_them(tmp_path
     assert probe(tmp_path).level == expected, (probe(tmp_path).reason, done.stderr)
 
 
+def test_the_probe_tries_a_file_system_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = probe(tmp_path)
+    (tmp_path / "other").mkdir()
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setattr("sys.executable", "/no/such/python")
+    assert probe(tmp_path / "other") == found
+
+
 def test_the_probe_says_why_there_is_no_support() -> None:
     support = probe(Path("/proc"))
     assert support.level == "none"
