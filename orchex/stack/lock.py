@@ -44,6 +44,16 @@ def acquire(path: Path) -> int | None:
     return descriptor
 
 
+def is_lock_of(descriptor: int, path: Path) -> bool:
+    """Whether the lock that was acquired is still the one at its path; false when the home was removed or
+    replaced.
+    """
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
+
+
 def is_held(path: Path) -> bool:
     """Whether some process holds the lock at this moment."""
     try:

@@ -15,7 +15,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from orchex.domain.errors import OrchexError, StorageError
+from orchex.domain.errors import OrchexError, StackError, StorageError
 from orchex.stack import lock, logs
 from orchex.stack.activity import Quiet
 from orchex.stack.child import Child
@@ -78,7 +78,7 @@ def supervise(launch: Launch, on_ready: Callable[[Endpoint], None]) -> bool:
             if held is None:
                 return False
             try:
-                Supervisor(launch, paths).run(on_ready)
+                Supervisor(launch, paths, held).run(on_ready)
             finally:
                 os.close(held)
         return True
@@ -87,10 +87,11 @@ def supervise(launch: Launch, on_ready: Callable[[Endpoint], None]) -> bool:
 
 
 class Supervisor:
-    """A stack while it runs. The lock is held by the caller, and the watched signals are blocked."""
+    """A stack while it runs. ``held`` is the acquired lock of the home; the watched signals are blocked."""
 
-    def __init__(self, launch: Launch, paths: StackPaths) -> None:
+    def __init__(self, launch: Launch, paths: StackPaths, held: int) -> None:
         self._paths = paths
+        self._held = held
         port = choose_port(paths, launch.ip, launch.port) if launch.temporal else None
         self._endpoint = _endpoint(launch, port)
         self._idle_seconds = launch.idle_seconds
@@ -102,8 +103,8 @@ class Supervisor:
         self._told_to_end = False
 
     def run(self, on_ready: Callable[[Endpoint], None]) -> None:
-        self._paths.endpoint.unlink(missing_ok=True)
-        Path(self._endpoint.door_socket).unlink(missing_ok=True)
+        door = Path(self._endpoint.door_socket)
+        self._remove(self._paths.endpoint, door)
         try:
             for child in self._children:
                 child.start()
@@ -114,8 +115,9 @@ class Supervisor:
                 on_ready(self._endpoint)
                 self._watch()
         finally:
-            self._paths.endpoint.unlink(missing_ok=True)
+            self._remove(self._paths.endpoint)
             self._stop()
+            self._remove(door)
 
     def _until_ready(self) -> None:
         while not self._told_to_end and not all(child.ready for child in self._children):
@@ -146,6 +148,8 @@ class Supervisor:
         return False
 
     def _tick(self) -> None:
+        if not lock.is_lock_of(self._held, self._paths.lock):
+            raise StackError(f"{self._paths.home} was removed or replaced while its stack ran.")
         for child in self._children:
             child.tick()
 
@@ -165,7 +169,12 @@ class Supervisor:
         self._worker.stop(WORKER_GRACE, self._wait)
         if self._server is not None:
             self._server.stop(SERVER_GRACE, self._wait)
-        Path(self._endpoint.door_socket).unlink(missing_ok=True)
+
+    def _remove(self, *files: Path) -> None:
+        """The home may have been removed, and made anew by another stack, whose files these are then."""
+        if lock.is_lock_of(self._held, self._paths.lock):
+            for file in files:
+                file.unlink(missing_ok=True)
 
     def _cut_logs(self) -> None:
         for path in (self._paths.stack_log, self._paths.temporal_log, self._paths.worker_log):

@@ -119,7 +119,9 @@ def test_a_client_that_comes_while_the_stack_leaves_keeps_it(
 ) -> None:
     """It touched, then read the endpoint, both after the supervisor's first look and before its second."""
     monkeypatch.setenv("TEMPORAL_ADDRESS", "nowhere:1")
-    supervisor = Supervisor(prepare_launch(Settings(home=paths.home)), paths)
+    held = lock.acquire(paths.lock)
+    assert held is not None
+    supervisor = Supervisor(prepare_launch(Settings(home=paths.home)), paths, held)
     quiet = Quiet(paths, 0.2)
     time.sleep(0.25)
     assert quiet.is_over()
@@ -129,6 +131,7 @@ def test_a_client_that_comes_while_the_stack_leaves_keeps_it(
     time.sleep(0.25)
     assert supervisor.may_leave(quiet)
     assert read_endpoint(paths.endpoint) is None
+    os.close(held)
 
 
 def test_a_port_is_picked_once_and_kept(paths: StackPaths) -> None:
