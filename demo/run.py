@@ -56,7 +56,7 @@ def _killed(project: Path) -> dict[str, bytes]:
     _title("2. The same again, and its worker is killed with SIGKILL in mid-run")
     _copy(project)
     _say(f"\n$ orchex exec manifests/quickstart.yaml --project {project.name}", _BOLD)
-    command = [ORCHEX, "exec", MANIFEST, "--project", project]
+    command = [str(word) for word in (ORCHEX, "exec", MANIFEST, "--project", project)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as run:
         assert run.stdout is not None
         killed = False
