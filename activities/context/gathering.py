@@ -7,7 +7,7 @@ from pathlib import Path
 
 from activities.context.pack import ContextFile, ContextPack, LeftOut
 from activities.context.patterns import check, compile_glob, is_wild, normal, shown
-from activities.edits.paths import WorkTree, describe, split
+from activities.edits.paths import WorkTree, split
 from activities.edits.walk import walk
 from orchex.domain.errors import EditRefused
 
@@ -126,8 +126,6 @@ def _hostile(path: str, status: os.stat_result | None) -> str | None:
         return "gone since it was listed"
     if not path.isprintable() and any("\udc80" <= character <= "\udcff" for character in path):
         return "its name is no UTF-8"
-    if not stat.S_ISREG(status.st_mode):
-        return f"{describe(status)}, not a file"
     if status.st_size > MAX_FILE_BYTES:
         return f"{status.st_size} bytes: more than {MAX_FILE_BYTES}"
     return None

@@ -4,9 +4,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
-from pathspec import PathSpec
-from pathspec.pattern import Pattern as Compiled
-
+from activities.edits.globs import Globs, compile_globs
 from orchex.domain.errors import InvalidInput
 
 _WILD = re.compile(r"[*?\[{]")
@@ -18,7 +16,7 @@ _MAX_ALTERNATIVES = 64
 class Glob:
     """A compiled pattern, and how many slashes its paths have; None: any number."""
 
-    _spec: PathSpec[Compiled]
+    _spec: Globs
     _depth: int | None
 
     def matches(self, path: str) -> bool:
@@ -61,8 +59,7 @@ def compile_glob(pattern: str) -> Glob:
 
     Unlike in a .gitignore, ``src/*`` means the files in ``src``, not what lies deeper; ``src/*/`` does.
     """
-    alternatives = _expanded(normal(pattern))
-    spec = PathSpec.from_lines("gitignore", ["/" + alternative for alternative in alternatives], backend="re2")
+    spec = compile_globs(_expanded(normal(pattern)))
     deep = "**" in pattern or pattern.endswith("/")
     uneven = any("/" in choices for choices in _BRACES.findall(pattern))
     return Glob(spec, None if deep or uneven else pattern.count("/"))

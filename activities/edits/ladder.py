@@ -68,10 +68,11 @@ def find_lines(texts: Sequence[str], old: Sequence[str], rungs: Sequence[Rung] =
     return Places(Rung.EXACT, ())
 
 
-def find_all(content: str, wanted: str) -> list[int]:
-    """Every offset of ``wanted``, overlapping ones too."""
-    offsets, at = [], content.find(wanted)
-    while at >= 0:
+def find_all(content: str, wanted: str, limit: int | None = None) -> list[int]:
+    """Every offset of ``wanted``, overlapping ones too, or the first ``limit`` of them."""
+    offsets: list[int] = []
+    at = content.find(wanted)
+    while at >= 0 and (limit is None or len(offsets) < limit):
         offsets.append(at)
         at = content.find(wanted, at + 1)
     return offsets

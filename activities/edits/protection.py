@@ -10,9 +10,7 @@ import unicodedata
 from collections.abc import Sequence
 from itertools import pairwise
 
-from pathspec import PathSpec
-from pathspec.pattern import Pattern
-
+from activities.edits.globs import compile_globs
 from orchex.domain.errors import EditRefused
 
 _IGNORED_BY_HFS = re.compile("[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]")
@@ -54,7 +52,7 @@ class Protection:
 
     def __init__(self, *, trusted: bool, owned: Sequence[str] = ()) -> None:
         self.trusted = trusted
-        self._owned = [(_components(glob), _compile(glob)) for glob in owned]
+        self._owned = [(_components(glob), compile_globs(["/".join(_components(glob))])) for glob in owned]
 
     def check(self, parts: tuple[str, ...]) -> None:
         """Raise EditRefused when the path of these components may not be written."""
@@ -78,11 +76,6 @@ class Protection:
 
 def _components(glob: str) -> tuple[str, ...]:
     return tuple(canonical(part) for part in glob.split("/"))
-
-
-def _compile(glob: str) -> PathSpec[Pattern]:
-    folded = "/".join(_components(glob)).lstrip("/")
-    return PathSpec.from_lines("gitignore", ["/" + folded], backend="re2")
 
 
 def _protected_by(names: tuple[str, ...]) -> tuple[str, ...] | None:

@@ -7,6 +7,7 @@ from activities.edits.ladder import Rung, find_all, find_lines, fold
 from activities.edits.text import Text, splice
 from orchex.domain.errors import EditRefused
 
+_MANY = 1000
 _WHOLE_LINES = (Rung.TRAILING_SPACE, Rung.INDENTATION)
 
 
@@ -58,7 +59,7 @@ def _replace_span(text: Text, old: str, new: str, rung: Rung) -> Replacement | N
     """The rungs that may match within a line: compared character by character."""
     lines = text.lines
     content, wanted = (lines.normal, old) if rung is Rung.EXACT else (fold(lines.normal), fold(old))
-    offsets = find_all(content, wanted)
+    offsets = find_all(content, wanted, _MANY)
     if not offsets:
         return None
     _demand_one([lines.at(offset) for offset in offsets], rung)
@@ -107,8 +108,9 @@ def _replace_lines(text: Text, old: str, new: str, rungs: tuple[Rung, ...]) -> R
 def _demand_one(places: list[int], rung: Rung) -> None:
     if len(places) > 1:
         how = "" if rung is Rung.EXACT else f" (but for {rung.value})"
+        count = f"{_MANY} places or more" if len(places) >= _MANY else f"{len(places)} places"
         raise EditRefused(
-            f"the text to replace stands at {len(places)} places{how}: lines {line_numbers([p + 1 for p in places])}",
+            f"the text to replace stands at {count}{how}: lines {line_numbers([p + 1 for p in places])}",
             hint="Quote more lines around it, so that only one place is meant.",
         )
 

@@ -1,7 +1,7 @@
 """A file as text that gives its bytes back: what an edit leaves alone stays byte-identical.
 
-The bytes are decoded losslessly, edits splice the decoded text, and the whole is encoded again. A decoding that
-would not give back the very same bytes is never chosen.
+The bytes are decoded by a codec that gives back the very same bytes, edits splice the decoded text, and the whole
+is encoded again.
 """
 
 import bisect
@@ -36,26 +36,25 @@ class Text:
     def decode(cls, data: bytes) -> Self:
         for bom, encoding in _BOMS:
             if data.startswith(bom):
-                text = cls._lossless(data, encoding, "strict", bom)
+                text = cls._decoded(data, encoding, bom)
                 if text:
                     return text
-        strict = cls._lossless(data, "utf-8", "strict", b"")
+        strict = cls._decoded(data, "utf-8")
         if strict:
             return strict
         escaped = data.decode("utf-8", "surrogateescape")
         if b"\0" in data or _mostly_utf8(escaped):
             return cls(escaped, "utf-8", "surrogateescape")
-        legacy = cls._lossless(data, "cp1252", "strict", b"")
+        legacy = cls._decoded(data, "cp1252")
         return legacy or cls(data.decode("latin-1"), "latin-1")
 
     @classmethod
-    def _lossless(cls, data: bytes, encoding: str, errors: str, bom: bytes) -> Self | None:
+    def _decoded(cls, data: bytes, encoding: str, bom: bytes = b"") -> Self | None:
         try:
-            content = data[len(bom) :].decode(encoding, errors)
+            content = data[len(bom) :].decode(encoding)
         except UnicodeDecodeError:
             return None
-        text = cls(content, encoding, errors, bom)
-        return text if text.encode() == data else None
+        return cls(content, encoding, bom=bom)
 
     def encode(self) -> bytes:
         return self.bom + self.content.encode(self.encoding, self.errors)

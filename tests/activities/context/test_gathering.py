@@ -1,10 +1,13 @@
 """The named files of a stream: each with its reason, hostile ones left out, nothing outside the root."""
 
+import contextlib
 import os
 import time
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 
 from activities.context import ContextFile, gather
 from orchex.domain.errors import InvalidInput
@@ -126,6 +129,15 @@ def test_a_deeper_context_is_read_as_minimal_and_says_so(root: Path, depth: str)
     assert depth in pack.note
     assert pack.notes == (pack.note,)
     assert gather(root, ["src/a.ts"], "minimal").note == ""
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(pattern=st.text("a/b*?[]{},!#\\.~ -^é", max_size=12))
+@example(pattern="[z-a]*")
+@example(pattern="*\\")
+def test_a_pattern_is_read_or_refused_but_never_breaks(root: Path, pattern: str) -> None:
+    with contextlib.suppress(InvalidInput):
+        gather(root, [pattern])
 
 
 def test_braces_that_multiply_are_refused(root: Path) -> None:
