@@ -1,57 +1,61 @@
 """``orchex``: every command, and the one place where errors become exit codes."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Iterable
+from importlib import import_module
 from typing import Annotated
 
 import typer
 
-from orchex.cli import doctor, execute, exits, manifests, processes, reading, steering
-from orchex.cli.text import put
+from orchex.cli import exits
 from orchex.domain.errors import OrchexError
 
-app = typer.Typer(
-    name="orchex",
-    help="Carry out tasks durably: plan, edit, run the project's own commands, hand back a diff.",
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-)
-
-_COMMANDS: dict[str, Callable[..., None]] = {
-    "exec": execute.exec_manifest,
-    "run": execute.run_task,
-    "resume": execute.resume,
-    "status": reading.status,
-    "list": reading.list_executions,
-    "logs": reading.logs,
-    "diff": reading.diff,
-    "apply": steering.apply,
-    "undo": steering.undo,
-    "cancel": steering.cancel,
-    "approve": steering.approve,
-    "reject": steering.reject,
-    "validate": manifests.validate,
-    "schema": manifests.schema,
-    "init": manifests.init,
-    "up": processes.up,
-    "worker": processes.worker,
-    "doctor": doctor.doctor,
+_COMMANDS = {
+    "exec": "execute:exec_manifest",
+    "run": "execute:run_task",
+    "resume": "execute:resume",
+    "status": "reading:status",
+    "list": "reading:list_executions",
+    "logs": "reading:logs",
+    "diff": "reading:diff",
+    "apply": "steering:apply",
+    "undo": "steering:undo",
+    "cancel": "steering:cancel",
+    "approve": "steering:approve",
+    "reject": "steering:reject",
+    "validate": "manifests:validate",
+    "schema": "manifests:schema",
+    "init": "manifests:init",
+    "up": "processes:up",
+    "worker": "processes:worker",
+    "doctor": "doctor:doctor",
 }
-for _name, _function in _COMMANDS.items():
-    app.command(_name)(_function)
+
+
+def build(names: Iterable[str] = tuple(_COMMANDS)) -> typer.Typer:
+    """The command line with these commands. What a command imports is loaded with it, and not for another one."""
+    app = typer.Typer(
+        name="orchex",
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+    )
+    app.callback()(main)
+    for name in names:
+        module, function = _COMMANDS[name].split(":")
+        app.command(name)(getattr(import_module(f"orchex.cli.{module}"), function))
+    return app
 
 
 def _version(wanted: bool) -> None:
     if wanted:
         from orchex.stack.launch import orchex_version
 
-        put(f"orchex {orchex_version()}")
+        typer.echo(f"orchex {orchex_version()}")
         raise typer.Exit
 
 
-@app.callback()
 def main(
     version: Annotated[
         bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_version)
@@ -65,7 +69,8 @@ def run() -> int:
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace")  # type: ignore[union-attr]
     try:
-        app()
+        first = sys.argv[1:2]
+        build(first if first and first[0] in _COMMANDS else _COMMANDS)()
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 1
     except OrchexError as error:

@@ -78,10 +78,16 @@ def _told(entry: JournalEntry, board: Board, stream: TextIO) -> Iterator[str]:
         case EventType.NOTE:
             yield one_line(data["text"])
         case EventType.STREAM_FINISHED:
-            yield f"{mark(data['status'], stream)} {data['status']}: {one_line(data['reason'])}"
+            reason = "" if _told_by_a_step(board, entry) else f": {one_line(data['reason'])}"
+            yield f"{mark(data['status'], stream)} {data['status']}{reason}"
         case _ if entry.type.terminal:
             status = entry.type.removeprefix("execution.")
             yield f"{mark(status, stream)} execution {status}"
+
+
+def _told_by_a_step(board: Board, entry: JournalEntry) -> bool:
+    steps = board.streams[entry.data["stream"]].steps.values()
+    return any(step.status == "failed" and step.critical for step in steps)
 
 
 def ending(step: StepState) -> str:

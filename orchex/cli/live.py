@@ -27,7 +27,7 @@ class LiveView:
     def __init__(self, console: Console) -> None:
         self._console = console
         self.board = Board()
-        self._execution = ""
+        self._execution = "starting"
         self._live = Live(console=console, auto_refresh=False, transient=True)
         self._live.start()
 

@@ -66,7 +66,7 @@ def _next(execution: Execution, *, changed: bool, stream: TextIO) -> Iterator[st
     applied = bool(execution.result and execution.result.applied)
     commands = {
         f"orchex diff {execution.id}": changed and "see the changes",
-        f"orchex undo {execution.id}": applied and "take them back out",
+        f"orchex undo {execution.id}": changed and applied and "take them back out",
         f"orchex apply {execution.id}": changed
         and not applied
         and execution.status is Status.COMPLETED
