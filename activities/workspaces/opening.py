@@ -47,7 +47,8 @@ def open_workspace(
                 # The snapshot relied on a borrowed object that has been pruned: read every file anew, once.
                 delete_refs(repository.git, [checkpoint_ref(execution, stream, 0)])
                 forget_index(repository)
-                _open(Workspace(repository, execution, stream, on_point), None)
+                workspace = Workspace(repository, execution, stream, on_point)
+                _open(workspace, None)
     except OSError as error:
         raise storage_error(error) from error
     return workspace

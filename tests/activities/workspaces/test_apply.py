@@ -183,7 +183,7 @@ def test_what_no_snapshot_sees_is_never_overwritten(
     else:
         (committed / "src" / "x.log").write_text("the person's")
     before = tree(committed)
-    with pytest.raises(MergeConflict):
+    with pytest.raises(MergeConflict, match="cannot land"):
         apply(repository, base, commit, "j1")
     assert tree(committed) == before
     assert list(outside.iterdir()) == []
@@ -361,7 +361,8 @@ def test_a_kill_at_every_point_ends_all_applied_or_not_begun(
     crashed = 0
     while crash(repository, home, base, commit, crashed + 1, exchange):
         crashed += 1
-        crash(repository, home, base, commit, 1, "recover")
+        if crashed % 3 == 0:
+            crash(repository, home, base, commit, 1, "recover")
         assert recover(repository) == []
         assert recover(repository) == []
         assert tree(committed) in (start, end)
@@ -380,8 +381,56 @@ def test_a_kill_at_every_point_ends_all_applied_or_not_begun(
     assert tree(committed) == end
 
 
-def test_a_file_changed_after_a_crash_is_kept_and_the_rest_rolled_back(
+RENAMING = """
+import os, sys
+from pathlib import Path
+from activities.workspaces import beneath
+from activities.workspaces.apply import apply
+from activities.workspaces.project import load_project
+home, project, base, commit, dies_at = sys.argv[1:]
+beneath._LIBC = object()
+real, seen = os.rename, []
+def rename(*arguments, **rest):
+    seen.append(arguments)
+    if len(seen) == int(dies_at):
+        os.kill(os.getpid(), 9)
+    real(*arguments, **rest)
+os.rename = rename
+apply(load_project(Path(home), project), base, commit, "j1")
+"""
+
+
+def test_a_kill_between_any_two_renames_is_survived_where_two_names_cannot_be_swapped_at_once(
     repository: ProjectRepository, home: Path, committed: Path
+) -> None:
+    def edit(root: Path) -> None:
+        (root / "a.txt").write_text("landed\n")
+        (root / "src" / "b.py").unlink()
+        (root / "new.txt").write_text("new\n")
+
+    base, commit = edited(repository, edit)
+    before = tree(committed)
+    apply(repository, base, commit, "j1")
+    after = tree(committed)
+    undo(repository, "j1")
+    for at in range(1, 60):
+        words = [sys.executable, "-c", RENAMING, str(home), repository.id, base, commit, str(at)]
+        done = subprocess.run(words, cwd=ROOT, capture_output=True, check=False)
+        assert recover(repository) == []
+        assert tree(committed) in (before, after)
+        if done.returncode == 0:
+            break
+        assert done.returncode == -signal.SIGKILL, done.stderr
+        apply(repository, base, commit, "j1")
+        assert tree(committed) == after
+        undo(repository, "j1")
+        assert tree(committed) == before
+    assert at > 8
+
+
+@pytest.mark.parametrize("killed_again", ["", "backward", "reverted 0", "reverted 1", "reverted 2"])
+def test_a_file_changed_after_a_crash_is_kept_and_the_rest_rolled_back(
+    killed_again: str, repository: ProjectRepository, home: Path, committed: Path
 ) -> None:
     def edit(root: Path) -> None:
         for name in ("a.txt", "src/b.py", ".gitignore"):
@@ -395,8 +444,10 @@ def test_a_file_changed_after_a_crash_is_kept_and_the_rest_rolled_back(
     assert journal.state is State.FORWARD
     assert (committed / "a.txt").read_text() == "landed\n"
     (committed / "src" / "b.py").write_text("the person went on\n")
+    if killed_again:
+        assert crash(repository, home, base, commit, killed_again, "recover")
     failures = recover(repository)
-    assert [type(failure) for failure in failures] == [MergeConflict]
+    assert [type(failure) for failure in failures] == ([] if killed_again else [MergeConflict])
     assert tree(committed) == before | {"src/b.py": (before["src/b.py"][0], b"the person went on\n")}
 
 

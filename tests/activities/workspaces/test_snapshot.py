@@ -289,6 +289,7 @@ def test_objects_that_were_borrowed_and_pruned_are_read_anew(
     repository: ProjectRepository, committed: Path, git: Git
 ) -> None:
     (committed / "staged.txt").write_text("only ever staged\n")
+    os.utime(committed / "staged.txt", (1_000_000_000, 1_000_000_000))
     git("add", "staged.txt")
     snapshot(repository)
     git("rm", "-q", "--cached", "staged.txt")
@@ -301,11 +302,15 @@ def test_a_workspace_opens_though_a_borrowed_object_was_pruned(
     repository: ProjectRepository, committed: Path, git: Git
 ) -> None:
     (committed / "staged.txt").write_text("only ever staged\n")
+    for path in (committed / "staged.txt", committed / "a.txt", committed / ".gitignore", committed / "src" / "b.py"):
+        os.utime(path, (1_000_000_000, 1_000_000_000))
     git("add", "staged.txt")
+    snapshot(repository)
     snapshot(repository)
     git("rm", "-q", "--cached", "staged.txt")
     git("prune", "--expire=now")
     workspace = open_workspace(repository, "e", "s")
+    assert workspace.base == workspace.commit(0)
     assert (workspace.root / "staged.txt").read_text() == "only ever staged\n"
 
 
