@@ -32,7 +32,7 @@ def main() -> int:
             first = _undisturbed(area / "invoice")
             second = _killed(area / "invoice-again")
         finally:
-            _stop_stack()
+            stop_stack()
         if first != second:
             _say("the two results differ", _RED)
             return 1
@@ -42,7 +42,7 @@ def main() -> int:
 
 def _undisturbed(project: Path) -> dict[str, bytes]:
     _title("1. A project with a failing test, mended by a manifest")
-    _copy(project)
+    copy_sample(project)
     _expect_tests(project, passing=False)
     _say(f"\n$ orchex exec manifests/quickstart.yaml --project {project.name}", _BOLD)
     subprocess.run([ORCHEX, "exec", MANIFEST, "--project", project], check=True)
@@ -54,7 +54,7 @@ def _undisturbed(project: Path) -> dict[str, bytes]:
 
 def _killed(project: Path) -> dict[str, bytes]:
     _title("2. The same again, and its worker is killed with SIGKILL in mid-run")
-    _copy(project)
+    copy_sample(project)
     _say(f"\n$ orchex exec manifests/quickstart.yaml --project {project.name}", _BOLD)
     command = [str(word) for word in (ORCHEX, "exec", MANIFEST, "--project", project)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as run:
@@ -88,7 +88,7 @@ def _tell_checkpoints() -> None:
         raise SystemExit(f"steps were recorded out of order or twice: {indexes}")
 
 
-def _copy(project: Path) -> None:
+def copy_sample(project: Path) -> None:
     shutil.copytree(SAMPLE, project, ignore=shutil.ignore_patterns("__pycache__"))
     identity = ["-c", "user.name=You", "-c", "user.email=you@example.com"]
     for words in (["init", "-q"], ["add", "-A"], [*identity, "commit", "-qm", "An invoice calculator"]):
@@ -126,7 +126,7 @@ def _stack() -> dict[str, int]:
     return endpoint
 
 
-def _stop_stack() -> None:
+def stop_stack() -> None:
     with suppress(OSError, ValueError):
         pid = _stack()["pid"]
         handle = os.pidfd_open(pid)
