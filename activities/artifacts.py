@@ -1,5 +1,6 @@
 """What an execution hands back: its plans, patches, changed files and command logs."""
 
+import shutil
 from pathlib import Path
 
 from activities.scene import step_logs
@@ -42,6 +43,7 @@ class ArtifactKeeper:
             *self._logs(execution_id, stream),
         ]
         self._executions.keep_artifacts(execution_id, rows)
+        shutil.rmtree(step_logs(self._home, execution_id, stream), ignore_errors=True)
         return len(found)
 
     def _logs(self, execution_id: str, stream: str) -> list[ArtifactRow]:
