@@ -4,7 +4,6 @@ import pty
 import select
 import struct
 import subprocess
-import sys
 import termios
 import time
 from collections.abc import Callable, Iterator
@@ -31,6 +30,13 @@ def environment(home: Path, **more: str) -> dict[str, str]:
     return kept | _GIT_IDENTITY | {"ORCHEX_HOME": str(home), "TERM": "xterm-256color"} | more
 
 
+def read_until(process: "subprocess.Popen[str]", text: str) -> None:
+    """Read lines of its stdout up to one that holds ``text``."""
+    assert process.stdout is not None
+    while text not in (line := process.stdout.readline()):
+        assert line, f"it ended without {text!r}"
+
+
 @dataclass(frozen=True)
 class Orchex:
     """The command, run as users run it: ``orchex("status", "latest")``."""
@@ -48,6 +54,17 @@ class Orchex:
             text=True,
             timeout=90,
             check=False,
+        )
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """The command, not waited for; its stdout is a pipe."""
+        return subprocess.Popen(
+            orchex_argv(*arguments),
+            cwd=self.folder,
+            env=environment(self.home),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            text=True,
         )
 
     def terminal(self, *arguments: str, **more: str) -> "Terminal":
@@ -148,8 +165,3 @@ def write(project: Path) -> Callable[[str, str], Path]:
         return path
 
     return write
-
-
-@pytest.fixture
-def python() -> str:
-    return sys.executable
