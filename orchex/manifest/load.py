@@ -1,5 +1,6 @@
 """From a file or a text to a valid :class:`Manifest`, or to all that is wrong with it, each with its position."""
 
+from collections.abc import Collection
 from pathlib import Path as FilePath
 
 from pydantic import ValidationError
@@ -16,7 +17,7 @@ from orchex.manifest.rules import Finding, findings
 from orchex.manifest.source import Lines, decode, printable, read_source
 
 MAX_SUGGESTIONS = 100
-"""Spelling suggestions are the costly part of a report; the first hundred unknown keys get one."""
+"""Spelling suggestions are the costly part of a report; the first hundred unknown names may get one."""
 
 
 def load_manifest(source: FilePath, *, project: FilePath | None = None) -> Manifest:
@@ -62,7 +63,8 @@ class _Report:
 
     def put(self, index: int, path: Path, message: str, suggestion: str = "") -> None:
         line, column = self.lines.position(index)
-        self.diagnostics.append(Diagnostic(self.name, line, column, show_path(path), message, suggestion))
+        words = (show_path(path), printable(message), printable(suggestion))
+        self.diagnostics.append(Diagnostic(self.name, line, column, *words))
 
     def is_silenced(self, path: Path) -> bool:
         return any(path[:length] in self.broken for length in range(len(path) + 1))
@@ -71,7 +73,8 @@ class _Report:
         if self.is_silenced(finding.path):
             return
         index = self.key_index(finding.path) if finding.at_key else self.snippet_index(finding)
-        self.put(index, finding.path, finding.message, finding.suggestion)
+        suggestion = self.suggestion(finding.word, finding.known) if finding.known else ""
+        self.put(index, finding.path, finding.message, suggestion)
 
     def add_invalid(self, detail: ErrorDetails) -> None:
         path, kind = _data_path(detail["loc"]), detail["type"]
@@ -85,15 +88,18 @@ class _Report:
             node = Node(0, 0, str(path[-1]))
         index = self.key_index(path[:-1] if kind == "missing" else path) if at_key else node.index
         message = sentence(kind, detail.get("ctx", {}), detail["msg"], path, node)
-        self.put(index, path, message, self.suggestion(path) if kind == "extra_forbidden" else "")
+        unknown = kind == "extra_forbidden"
+        self.put(index, path, message, self.suggestion(str(path[-1]), self.known(path)) if unknown else "")
 
-    def suggestion(self, path: Path) -> str:
-        if self.suggested == MAX_SUGGESTIONS:
-            return ""
+    def suggestion(self, word: str, known: Collection[str]) -> str:
         self.suggested += 1
+        return closest(word, known) if self.suggested <= MAX_SUGGESTIONS else ""
+
+    def known(self, path: Path) -> tuple[str, ...]:
+        """The keys that could stand beside the last one of ``path``."""
         parent = self.node(path[:-1]).value
         kind = parent["type"].value if isinstance(parent, dict) and "type" in parent else None
-        return closest(str(path[-1]), known_keys(path[:-1], kind if isinstance(kind, str) else None))
+        return known_keys(path[:-1], kind if isinstance(kind, str) else None)
 
     def node(self, path: Path) -> Node:
         node = self.root

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 from difflib import get_close_matches
+from itertools import islice
 from typing import Any
 
 from orchex.manifest.nodes import Node, Path
@@ -22,6 +23,8 @@ _EXPECTED = {
 }
 PLAIN_NAME = re.compile(r"[A-Za-z0-9_-]{1,80}")
 LONGEST_SHOWN = 40
+MAX_CANDIDATES = 100
+"""As many streams as a valid manifest may have."""
 
 
 def show(text: str) -> str:
@@ -45,9 +48,8 @@ def show_path(path: Path) -> str:
 
 def closest(word: str, known: Iterable[str]) -> str:
     """The known word that ``word`` is most likely meant to be, or nothing."""
-    if len(word) > 64:
-        return ""
-    by_letters = {name.lower().replace("_", "").replace("-", ""): name for name in reversed(list(known))}
+    names = list(islice(known, MAX_CANDIDATES))
+    by_letters = {name.lower().replace("_", "").replace("-", ""): name for name in reversed(names)}
     near = get_close_matches(word.lower().replace("_", "").replace("-", ""), by_letters, n=1, cutoff=0.6)
     return by_letters[near[0]] if near else ""
 

@@ -1,11 +1,11 @@
 """What one part of a manifest demands of another. It works on data that may be wrong elsewhere."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
-from orchex.manifest.messages import PLAIN_NAME, closest, show
+from orchex.manifest.messages import PLAIN_NAME, show
 from orchex.manifest.nodes import Path
 from orchex.manifest.references import mapping, references, sequence, texts
 
@@ -15,11 +15,15 @@ MAX_CYCLES = 20
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """``snippet`` is the very text within the value at ``path`` that is wrong; the whole value when empty."""
+    """``word`` may be a misspelling of one of ``known``.
+
+    ``snippet`` is the very text within the value at ``path`` that is wrong; the whole value when empty.
+    """
 
     path: Path
     message: str
-    suggestion: str = ""
+    word: str = ""
+    known: Collection[str] = ()
     snippet: str = ""
     at_key: bool = False
 
@@ -53,7 +57,7 @@ def _needs(streams: dict[str, Any]) -> Iterator[tuple[Path, str, str]]:
 def _unknown_needs(streams: dict[str, Any]) -> Iterator[Finding]:
     for path, _, need in _needs(streams):
         if need not in streams:
-            yield Finding(path, f"there is no stream {show(need)} in this manifest", closest(need, streams))
+            yield Finding(path, f"there is no stream {show(need)} in this manifest", need, streams)
 
 
 def _cycles(streams: dict[str, Any]) -> Iterator[Finding]:
@@ -94,7 +98,7 @@ def _input_defaults(inputs: dict[str, Any]) -> Iterator[Finding]:
         if given.get("type") == "enum" and isinstance(default, str) and values and default not in values:
             known = [value for value in values if isinstance(value, str)]
             message = f"must be one of values, not {show(default)}"
-            yield Finding(("inputs", name, "default"), message, closest(default, known))
+            yield Finding(("inputs", name, "default"), message, default, known)
 
 
 def _unknown_inputs(data: Any, inputs: list[str]) -> Iterator[Finding]:
@@ -104,4 +108,4 @@ def _unknown_inputs(data: Any, inputs: list[str]) -> Iterator[Finding]:
                 yield Finding(path, f"{show(written)} must be of the form ${{{{ inputs.name }}}}", snippet=written)
             elif name not in inputs:
                 message = f"{show(written)} refers to an input that is not under inputs"
-                yield Finding(path, message, closest(name, inputs), snippet=written)
+                yield Finding(path, message, name, inputs, snippet=written)

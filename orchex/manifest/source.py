@@ -26,7 +26,7 @@ def printable(text: str) -> str:
 
 
 def refusal(name: str, message: str, line: int = 1, column: int = 1) -> InvalidManifest:
-    return InvalidManifest([Diagnostic(printable(name), line, column, ROOT, message)])
+    return InvalidManifest([Diagnostic(printable(name), line, column, ROOT, printable(message))])
 
 
 class Lines:

@@ -107,6 +107,9 @@ def test_a_key_given_twice_is_an_error_that_names_the_first() -> None:
         "".join(f"key{n}: 1\n" for n in range(4_900)),
         f"{HEAD}streams:\n" + "".join(f"  s{n}: {{}}\n" for n in range(3_000)),
         f"{STREAM}    needs: [" + "api, " * 5_000 + "]",
+        f"{STREAM}    needs: [{', '.join(f'stream-{n}a' for n in range(3_000))}]\n"
+        + "".join(f"  stream-{n}b: {{}}\n" for n in range(3_000)),
+        f"{STREAM}    needs: [" + "ab" * 250_000 + "]\n  " + "ba" * 250_000 + ": {}\n",
         f"{HEAD}streams:\n"
         + "".join(f"  s{n}: {{needs: [{', '.join(f's{m}' for m in range(90))}]}}\n" for n in range(90)),
         STREAM.replace("plan: p", "oops: " + "${{ inputs.x " * 15_000),
@@ -116,16 +119,33 @@ def test_a_key_given_twice_is_an_error_that_names_the_first() -> None:
         '"' + "\\0" * 500_000 + '"',
         "? " + "a" * 900_000 + "\n: 1",
     ],
-    ids=range(11),
+    ids=range(13),
 )
 @pytest.mark.timeout(20)
 def test_long_reports_are_made_in_seconds(text: str) -> None:
     assert first(text).line >= 1
 
 
+def found(text: str) -> list[Diagnostic]:
+    with pytest.raises(InvalidManifest) as caught:
+        parse_manifest(text, "m.yaml")
+    return caught.value.diagnostics
+
+
+def test_costly_parts_of_a_report_are_bounded() -> None:
+    misspelt = found("".join(f"description{n}: 1\n" for n in range(500)))
+    assert sum(each.suggestion == "description" for each in misspelt) == 100
+    knot = "".join(f"  s{n}: {{needs: [{', '.join(f's{m}' for m in range(9))}]}}\n" for n in range(9))
+    circles = [each for each in found(f"{HEAD}streams:\n{knot}") if "circle" in each.message]
+    assert len(circles) == 20
+    assert len(found(STREAM.replace("plan: p", "plan: " + "${{ inputs.x }} " * 9))) == 1
+
+
 def test_a_byte_order_mark_is_no_error_and_moves_nothing() -> None:
     assert parse_manifest(b"\xef\xbb\xbf" + STREAM.encode(), "m").name == "m"
-    assert (first(b"\xef\xbb\xbfname: 5").line, first(b"\xef\xbb\xbfname: \xff").column) == (1, 7)
+    assert first(b"\xef\xbb\xbfname: \xff").column == 7
+    assert first(b"\xef\xbb\xbf- a").column == 1
+    assert first("\ufeffa: b: c").column == 5
 
 
 def test_windows_line_ends_are_fine() -> None:
@@ -177,7 +197,7 @@ def test_refused_files_leave_nothing_open(tmp_path: Path) -> None:
 
 def test_a_message_is_safe_to_print(tmp_path: Path) -> None:
     path = tmp_path / os.fsdecode(b"\x1b[31m\xff\n.yaml")
-    path.write_text('"\\e[31mkey": 1\nname: "\\e]0;x\\a"\n')
+    path.write_text('"\\e[31mkey": 1\nname: "\\e]0;x\\a"\nstreams: {"a\\eb": {needs: [ab]}}\n')
     with pytest.raises(InvalidManifest) as caught:
         load_manifest(path)
     text = str(caught.value)
