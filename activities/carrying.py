@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from activities.edits.ladder import Rung
 from activities.models.provider import ModelProvider
 from activities.tools import ToolBox, ToolOutcome
 from orchex.domain.execution import Failure
@@ -14,32 +15,53 @@ MAX_TURNS = 50
 
 @dataclass(frozen=True)
 class Carried:
-    """How a step went. ``output`` is what its commands said."""
+    """How a step went. ``output`` is what its commands said, ``edited`` the paths its edits wrote or removed."""
 
     output: str
     failure: Failure | None
     usage: TokenUsage
+    notes: tuple[str, ...]
+    edited: tuple[str, ...]
 
 
 async def carry_out(provider: ModelProvider, tools: ToolBox, step: PlannedStep) -> Carried:
     """Take turns until the provider calls no more tools, or one that must not fail fails."""
     messages: tuple[Message, ...] = (Message(role="user", content=(TextBlock(text=step.text),)),)
-    outputs: list[str] = []
+    done: list[ToolOutcome] = []
     usage = TokenUsage()
     for _ in range(MAX_TURNS):
         turn = await provider.turn(TurnRequest(model=provider.name, messages=messages))
         usage = usage.plus(turn.usage)
         if not turn.tool_calls:
-            return Carried("\n".join(outputs), None, usage)
+            return _carried(done, None, usage)
         outcomes = await tools.perform(turn.tool_calls)
-        outputs += [
-            f"$ {outcome.command.command}\n{outcome.command.answer.output}" for outcome in outcomes if outcome.command
-        ]
+        done += outcomes
         failed = next((outcome for outcome in outcomes if outcome.failed and outcome.ran), None)
         if failed is not None and provider.deterministic:
-            return Carried("\n".join(outputs), _failure(step, failed), usage)
+            return _carried(done, _failure(step, failed), usage)
         messages += _exchange(turn, outcomes)
-    return Carried("\n".join(outputs), _circles(step), usage)
+    return _carried(done, _circles(step), usage)
+
+
+def _carried(done: list[ToolOutcome], failure: Failure | None, usage: TokenUsage) -> Carried:
+    said = [f"$ {outcome.command.command}\n{outcome.command.answer.output}" for outcome in done if outcome.command]
+    changes = [change for outcome in done for change in outcome.changes]
+    return Carried(
+        output="\n".join(said),
+        failure=failure,
+        usage=usage,
+        notes=tuple(note for outcome in done for note in _notes(outcome)),
+        edited=tuple(dict.fromkeys(change.path for change in changes)),
+    )
+
+
+def _notes(outcome: ToolOutcome) -> list[str]:
+    """What a reader should know of an edit that was made: it broke a file's syntax, or matched only loosely."""
+    notes = [f"{change.path}: {change.warning}" for change in outcome.changes if change.warning]
+    if outcome.rung not in (None, Rung.EXACT):
+        paths = ", ".join(change.path for change in outcome.changes)
+        notes.append(f"{paths}: matched only when differences in {outcome.rung} were set aside")
+    return notes
 
 
 def _exchange(turn: TurnResult, outcomes: list[ToolOutcome]) -> tuple[Message, Message]:
@@ -57,7 +79,7 @@ def _failure(step: PlannedStep, failed: ToolOutcome) -> Failure:
     return Failure(
         code="plan_invalid",
         message=f"step {step.title!r} does not fit the project: {failed.block.content}"[:4_000],
-        hint="Correct the plan against the files as they are now; nothing of this step was written.",
+        hint="Correct the plan against the files as they are now. The workspace is kept, your project is untouched.",
     )
 
 

@@ -45,6 +45,7 @@ def mount_plan(workspace: Workspace) -> MountPlan | None:
         private=str(workspace.upper),
         dependencies=tuple(f"{repository.prefix}{name}" for name in _found(workspace)),
         level=level,
+        binds=repository.mounted_binds,
     )
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from activities.commands.environment import command_environment, secret_values
+from activities.commands.resolve import resolve
 from activities.commands.runner import CommandRunner
 from activities.commands.spec import CommandOutcome, CommandSpec
 from activities.dependencies import mount_plan
@@ -23,8 +24,9 @@ class Scene:
     _count: int = field(default=0)
 
     async def shell(self, line: str) -> CommandOutcome:
-        """Run a shell line as part of a step of the plan."""
-        return await self.run(("/bin/sh", "-c", line), None)
+        """Run a command of the plan: a shell line, or the bare name of a script of the project."""
+        resolved = resolve(line, self.workspace.root, dependencies=self.workspace.repository.folder)
+        return await self.run(resolved.argv, None)
 
     async def run(self, argv: tuple[str, ...], timeout_ms: int | None) -> CommandOutcome:
         """Run one command in the project root; its whole redacted output goes to a log file of the step."""

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import NamedTuple
 
 from temporalio import activity
 
@@ -31,7 +32,17 @@ from orchex.store.environments import Environments
 LOCK_SECONDS = 60.0
 """How long an attempt waits for the one before it to let go of the workspace."""
 
-Body = Callable[[Scene], Awaitable[StepReport]]
+MAX_NOTES = 20
+
+
+class Done(NamedTuple):
+    """What a step has to report, and the paths that it edited itself."""
+
+    report: StepReport
+    edited: tuple[str, ...] = ()
+
+
+Body = Callable[[Scene], Awaitable[Done]]
 Keep = Callable[[int, str, str, str], Checkpoint]
 
 
@@ -60,20 +71,21 @@ class StepActivities:
     async def _attempt(self, request: StepRequest, body: Body, *, drops_new_files: bool = False) -> StepReport:
         """Take the workspace at its checkpoint, do ``body``, record both what it did and that it did it."""
         workspace = await in_thread(self._workspace, request)
-        done = await in_thread(self._begin, workspace, request)
-        if done is not None:
-            return _recorded(workspace, request, done)
+        recorded = await in_thread(self._begin, workspace, request)
+        if recorded is not None:
+            return _recorded(workspace, request, recorded)
         keep: Keep = workspace.checkpoint_command if drops_new_files else workspace.checkpoint
         try:
-            report = await body(self._scene(workspace, request))
-            kept = await in_thread(keep, request.number, request.step_id, request.title, report.model_dump_json())
+            done = await body(self._scene(workspace, request))
+            record = done.report.model_dump_json()
+            kept = await in_thread(keep, request.number, request.step_id, request.title, record)
         except asyncio.CancelledError:
             if not activity.is_worker_shutdown():
                 await in_thread(_keep_partial, workspace, request)
             raise
         finally:
             workspace.release()
-        return _told(report, kept)
+        return await in_thread(_told, workspace, done, kept)
 
     def _workspace(self, request: StepRequest) -> Workspace:
         repository = self._projects.get(request.run.project)
@@ -95,33 +107,35 @@ class StepActivities:
 
     # -- what a step does
 
-    async def _carry_out(self, scene: Scene, request: Work) -> StepReport:
+    async def _carry_out(self, scene: Scene, request: Work) -> Done:
         plan = Plan.model_validate_json(self._blobs.get_text(request.plan_ref))
         provider = choose_provider(request.model, scene.environ)
         tools = ToolBox(scene.workspace.root, trusted=True, owned=request.owns, run_command=scene.shell)
         carried: Carried = await carry_out(provider, tools, plan.steps[request.index])
-        return StepReport(
+        report = StepReport(
             checkpoint="",
             output=shown(carried.output),
             log=scene.log,
+            notes=carried.notes[:MAX_NOTES],
             failure=carried.failure,
             usage=carried.usage,
             attempts=activity.info().attempt,
         )
+        return Done(report, carried.edited)
 
-    async def _run_one(self, scene: Scene, request: RunCommand) -> StepReport:
+    async def _run_one(self, scene: Scene, request: RunCommand) -> Done:
         root, project = scene.workspace.root, scene.workspace.repository.folder
         command = request.command
         if command is None:
             found = find_test_command(root, dependencies=project)
             if found is None:
-                return _no_tests(root)
+                return Done(_no_tests())
             outcome, tests = await scene.run(found.argv, None), True
         else:
             resolved = resolve(command.command, root, dependencies=project)
             tests = is_test_command(command.command, root)
             outcome = await scene.run(resolved.argv, command.timeout_ms)
-        return _command_report(request, outcome, tests=tests).model_copy(update={"log": scene.log})
+        return Done(_command_report(request, outcome, tests=tests).model_copy(update={"log": scene.log}))
 
 
 def _command_report(request: RunCommand, outcome: CommandOutcome, *, tests: bool) -> StepReport:
@@ -136,7 +150,7 @@ def _command_report(request: RunCommand, outcome: CommandOutcome, *, tests: bool
     )
 
 
-def _no_tests(root: Path) -> StepReport:
+def _no_tests() -> StepReport:
     failure = Failure(
         code="tests_required",
         message="constraints.requireTests is set, but no command runs tests, and the project has no test script",
@@ -155,9 +169,21 @@ def _recorded(workspace: Workspace, request: StepRequest, done: StepOutcome) -> 
     )
 
 
-def _told(report: StepReport, kept: Checkpoint) -> StepReport:
-    return report.model_copy(
-        update={"checkpoint": kept.commit, "changed": len(kept.changed), "dropped": kept.dropped[:50]}
+def _told(workspace: Workspace, done: Done, kept: Checkpoint) -> StepReport:
+    """The report with what the checkpoint showed; an edit that is not in it may have been of a file git ignores."""
+    changed = {path for change in kept.changed for path in (change.path, change.old_path)}
+    missing = [path for path in done.edited if path not in changed]
+    notes = [
+        f"{path}: git ignores it, so it will not land in the project"
+        for path in (workspace.ignored(missing) if missing else ())
+    ]
+    return done.report.model_copy(
+        update={
+            "checkpoint": kept.commit,
+            "changed": len(kept.changed),
+            "dropped": kept.dropped[:50],
+            "notes": (*done.report.notes, *notes)[:MAX_NOTES],
+        }
     )
 
 

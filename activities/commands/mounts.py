@@ -33,7 +33,8 @@ class MountPlan(NamedTuple):
     """``tree`` is to appear at ``project`` with the ``dependencies`` (relative paths) of the project in it.
 
     ``private`` is a folder of ours on the same file system as ``tree``, kept from command to command. Of all plans
-    with one ``tree`` only one may be in use at a time.
+    with one ``tree`` only one may be in use at a time. ``binds`` are (source, target) pairs made before the project is
+    covered: what lies beneath it and is still needed, under another name.
     """
 
     project: str
@@ -41,6 +42,7 @@ class MountPlan(NamedTuple):
     private: str
     dependencies: tuple[str, ...]
     level: Level
+    binds: tuple[tuple[str, str], ...] = ()
 
 
 def enter(plan: MountPlan) -> list[str]:
@@ -55,6 +57,8 @@ def enter(plan: MountPlan) -> list[str]:
     linked = sorted({(project / path).resolve() for path in dependencies if (project / path).is_symlink()})
     _unshare(plan.level)
     syscalls.mount("none", "/", None, syscalls.MS_REC | syscalls.MS_PRIVATE)
+    for source, target in plan.binds:
+        syscalls.mount(source, target, None, syscalls.MS_BIND)
     if dependencies:
         _overlay((private / "mask", project), tree, private / "work", project, plan.level)
     else:
