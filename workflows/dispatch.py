@@ -13,6 +13,9 @@ from workflows.outbox import Outbox
 HEARTBEAT_TIMEOUT = timedelta(seconds=20)
 """A lost host is noticed after this; a worker lost on a living host is noticed when its successor starts."""
 
+HOST_TIMEOUT = timedelta(minutes=15)
+"""A host that has not taken up what only it can do after this is gone, with the workspaces on it."""
+
 BACKSTOP = timedelta(days=30)
 """No activity outlives this; real limits are the stream's deadline and the command's own."""
 
@@ -48,6 +51,7 @@ async def call(
         request.model_copy(update={"events": carried}),
         result_type=report,
         task_queue=queue,
+        schedule_to_start_timeout=HOST_TIMEOUT if queue else None,
         start_to_close_timeout=BACKSTOP,
         heartbeat_timeout=HEARTBEAT_TIMEOUT,
         retry_policy=retry,

@@ -7,6 +7,7 @@ from temporalio.exceptions import (
     ChildWorkflowError,
     FailureError,
     TimeoutError,
+    TimeoutType,
 )
 
 from orchex.domain.compiled import INTERPRETER_VERSION, CompiledStream
@@ -24,6 +25,13 @@ def failure_of(error: FailureError) -> Failure:
             hint=hint,
             retryable=not cause.non_retryable,
         )
+    if isinstance(cause, TimeoutError) and cause.type is TimeoutType.SCHEDULE_TO_START:
+        return Failure(
+            code="workspace_lost",
+            message="the host that holds the workspace does not answer",
+            hint="Start its worker again and `orchex resume` the execution.",
+            retryable=True,
+        )
     if isinstance(cause, TimeoutError):
         return Failure(
             code="internal",
@@ -36,7 +44,7 @@ def failure_of(error: FailureError) -> Failure:
 
 def is_cancel(error: BaseException) -> bool:
     return isinstance(error, CancelledError) or (
-        isinstance(error, ActivityError | ChildWorkflowError) and isinstance(error.cause, CancelledError)
+        isinstance(error, ActivityError) and isinstance(error.cause, CancelledError)
     )
 
 

@@ -45,12 +45,11 @@ class Limits:
 
     @contextmanager
     def clock_stopped(self) -> Iterator[None]:
+        """Stop the clock for a while; an error leaves it stopped, for then there is nothing left to bound."""
         self._left = self._deadline - workflow.now()
-        try:
-            yield
-        finally:
-            self._deadline = workflow.now() + self._left
-            self._left = None
+        yield
+        self._deadline = workflow.now() + self._left
+        self._left = None
 
     async def watch(self, work: "asyncio.Task[None]") -> None:
         """Return when ``work`` is done, or must be stopped because a limit is reached."""
@@ -77,7 +76,7 @@ async def to_the_end(work: Coroutine[Any, Any, Result], cancelled: Callable[[Can
     told = False
     while not task.done():
         try:
-            await asyncio.wait([task])
+            await workflow.wait([task])
         except asyncio.CancelledError:
             if told or workflow.cancellation_reason() is None:  # the worker drops this workflow from its cache
                 raise

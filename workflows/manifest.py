@@ -8,8 +8,8 @@ from temporalio.exceptions import ChildWorkflowError, FailureError
 with workflow.unsafe.imports_passed_through():
     from orchex.domain.event import EventType
     from workflows.dispatch import flush
-    from workflows.failures import failure_of, is_cancel
-    from workflows.limits import THROUGH_TEMPORAL, to_the_end
+    from workflows.failures import failure_of
+    from workflows.limits import to_the_end
     from workflows.messages import (
         CancelRequest,
         ExecutionResult,
@@ -64,8 +64,9 @@ class ManifestWorkflow:
             return self._skip(entry, reason)
         try:
             result = await self._run_child(entry)
-        except ChildWorkflowError as error:
-            result = _lost(error)
+        except ChildWorkflowError as error:  # ended from outside, before it could tell its result
+            failure = failure_of(error)
+            result = StreamResult(outcome="failed", summary=failure.message, failure=failure)
         if result.outcome == "cancelled":  # perhaps by itself, through Temporal: then the rest is not wanted either
             self._cancel = self._cancel or CancelRequest(reason=f"stream {entry.stream.id!r} was cancelled")
         return result
@@ -120,11 +121,3 @@ class ManifestWorkflow:
         if any(result.outcome != "completed" for result in self._results.values()):
             return ExecutionResult(outcome="cancelled", summary=summary)
         return ExecutionResult(outcome="completed", summary=summary)
-
-
-def _lost(error: ChildWorkflowError) -> StreamResult:
-    """A stream that was ended from outside, before it could tell its result."""
-    if is_cancel(error):
-        return StreamResult(outcome="cancelled", summary=THROUGH_TEMPORAL.reason)
-    failure = failure_of(error)
-    return StreamResult(outcome="failed", summary=failure.message, failure=failure)

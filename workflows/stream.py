@@ -128,7 +128,7 @@ class StreamWorkflow:
             self._events.cancelling(self._limits.cancelled.reason)
         if not work.done():
             work.cancel()
-            await asyncio.wait([work])
+            await workflow.wait([work])
         return self._ending(None if work.cancelled() else work.exception())
 
     def _ending(self, error: BaseException | None) -> Ending:

@@ -78,6 +78,7 @@ def worker(client: Client, queue: str, host: FakeHost) -> Worker:
         workflows=WORKFLOWS,
         activities=host.activities,
         workflow_runner=RUNNER,
+        workflow_failure_exception_types=[Exception],  # a bug fails the test at once instead of being retried
         max_cached_workflows=CACHE,
         max_heartbeat_throttle_interval=timedelta(milliseconds=100),
     )

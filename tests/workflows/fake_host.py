@@ -4,6 +4,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, TypeVar
 
 from temporalio import activity
@@ -223,6 +224,16 @@ def lose_worker(times: int) -> Behaviour:
     async def behaviour(call: Call) -> None:
         if call.attempt <= times:
             raise ApplicationError("the worker that ran this step was lost", type="worker_lost")
+
+    return behaviour
+
+
+def wait_between_attempts(hours: int) -> Behaviour:
+    """The first attempt fails, and the second comes hours later: the time-skipping server skips no running step."""
+
+    async def behaviour(call: Call) -> None:
+        if call.attempt == 1:
+            raise ApplicationError("busy", type="workspace_busy", next_retry_delay=timedelta(hours=hours))
 
     return behaviour
 

@@ -1,0 +1,95 @@
+"""A plan that waits for somebody's word."""
+
+import asyncio
+
+import pytest
+from temporalio.client import WorkflowUpdateFailedError
+
+from activities.messages import FinishStream
+from tests.workflows.bench import Bench, StreamHandle, stream
+from tests.workflows.fake_host import PLAN, hang
+from workflows.messages import PlanDecision
+from workflows.stream import StreamWorkflow
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+async def waiting(bench: Bench) -> StreamHandle:
+    handle = await bench.start(stream(approval="plan"))
+    async with asyncio.timeout(20):
+        while "execution.awaiting_approval" not in bench.host.told:
+            await asyncio.sleep(0.01)
+    return handle
+
+
+async def decide(handle: StreamHandle, approved: bool, plan_ref: str = PLAN.ref, reason: str = "") -> None:
+    decision = PlanDecision(plan_ref=plan_ref, approved=approved, reason=reason)
+    await handle.execute_update(StreamWorkflow.decide, decision)
+
+
+async def test_nothing_of_a_plan_is_done_before_it_is_approved(bench: Bench) -> None:
+    handle = await waiting(bench)
+    assert bench.host.titles == []
+    assert bench.host.data("execution.awaiting_approval") == [{"stream": "main", "plan_ref": PLAN.ref}]
+    await decide(handle, approved=True)
+    assert (await handle.result()).outcome == "completed"
+    assert bench.host.titles == ["one", "two", "three"]
+    assert bench.host.told.count("execution.approved") == 1
+
+
+async def test_a_rejected_plan_fails_the_stream_with_the_reason_given(bench: Bench) -> None:
+    handle = await waiting(bench)
+    await decide(handle, approved=False, reason="too bold")
+    result = await handle.result()
+    assert result.failure is not None
+    assert (result.outcome, result.failure.code, result.failure.message) == ("failed", "plan_rejected", "too bold")
+    assert bench.host.titles == []
+    assert [finish.land for finish in bench.host.requests(FinishStream)] == [False]
+
+
+async def test_the_hash_of_another_plan_approves_nothing(bench: Bench) -> None:
+    handle = await waiting(bench)
+    with pytest.raises(WorkflowUpdateFailedError):
+        await decide(handle, approved=True, plan_ref="f" * 64)
+    assert bench.host.titles == []
+    await decide(handle, approved=True)
+    await handle.result()
+
+
+async def test_a_plan_that_nobody_asked_about_cannot_be_decided(bench: Bench) -> None:
+    bench.host.does("one", hang)
+    handle = await bench.start(stream())
+    await bench.host.began("one")
+    with pytest.raises(WorkflowUpdateFailedError):
+        await decide(handle, approved=False)
+    await handle.cancel()
+    assert (await handle.result()).outcome == "cancelled"
+
+
+async def test_a_plan_is_decided_once(bench: Bench) -> None:
+    bench.host.does("one", hang)
+    handle = await waiting(bench)
+    await decide(handle, approved=True)
+    await bench.host.began("one")
+    with pytest.raises(WorkflowUpdateFailedError):
+        await decide(handle, approved=False)
+    await handle.cancel()
+    await handle.result()
+
+
+async def test_a_cancelled_wait_takes_no_decision_any_more(bench: Bench) -> None:
+    bench.host.does("finish_stream", _until_told(released := asyncio.Event()))
+    handle = await waiting(bench)
+    await handle.cancel()
+    await bench.host.began("finish_stream")
+    with pytest.raises(WorkflowUpdateFailedError):
+        await decide(handle, approved=True)
+    released.set()
+    assert (await handle.result()).outcome == "cancelled"
+
+
+def _until_told(event: asyncio.Event):  # type: ignore[no-untyped-def]
+    async def behaviour(_call: object) -> None:
+        await event.wait()
+
+    return behaviour
