@@ -5,14 +5,16 @@ import base64
 import json
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from activities.messages import Landed
 from orchex.domain.errors import StackError
 from orchex.domain.event import JournalEntry
 from orchex.domain.execution import Execution, ExecutionList, Status
 from orchex.domain.start import StartRequest
 from orchex.door.protocol import LINE_LIMIT, encode, error_from
+
+if TYPE_CHECKING:
+    from activities.messages import Landed
 
 
 class DoorClient:
@@ -54,7 +56,9 @@ class DoorClient:
         answer = await self._call("decide", execution_id=execution_id, approved=approved, reason=reason)
         return Execution.model_validate(answer)
 
-    async def land(self, execution_id: str, direction: Literal["apply", "undo"]) -> Landed:
+    async def land(self, execution_id: str, direction: Literal["apply", "undo"]) -> "Landed":
+        from activities.messages import Landed
+
         return Landed.model_validate(await self._call("land", execution_id=execution_id, direction=direction))
 
     async def watch(self, execution_id: str, after: int = 0) -> AsyncIterator[JournalEntry]:

@@ -9,14 +9,16 @@
 
 import json
 from collections.abc import AsyncIterator, Sequence
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from activities.messages import Landed
 from orchex.domain import errors
 from orchex.domain.errors import OrchexError
 from orchex.domain.event import JournalEntry
 from orchex.domain.execution import Execution, ExecutionList, Status
 from orchex.domain.start import StartRequest
+
+if TYPE_CHECKING:  # a client that does not land does without the activities' messages
+    from activities.messages import Landed
 
 LINE_LIMIT = 64 * 1024 * 1024
 """Bytes of one line, above any patch that is worth reading."""
@@ -43,7 +45,7 @@ class Orchestrator(Reader, Protocol):
     async def resume(self, execution_id: str, environ: dict[str, str]) -> str: ...
     async def cancel(self, execution_id: str, reason: str = "") -> Execution: ...
     async def decide(self, execution_id: str, *, approved: bool, reason: str = "") -> Execution: ...
-    async def land(self, execution_id: str, direction: Literal["apply", "undo"]) -> Landed: ...
+    async def land(self, execution_id: str, direction: Literal["apply", "undo"]) -> "Landed": ...
 
 
 def encode(document: Any) -> bytes:

@@ -9,13 +9,16 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from orchex.domain.errors import StackError
 from orchex.settings import Settings
 from orchex.stack.home import storage_errors, write_atomically
 from orchex.stack.launch import Launch, orchex_argv, orchex_version
 from orchex.stack.paths import StackPaths
-from orchex.stack.profile import TemporalProfile, load_profile, start_dev_argv
+
+if TYPE_CHECKING:
+    from orchex.stack.profile import TemporalProfile
 
 GIT_NEEDED = (2, 38)
 """``git merge-tree --write-tree`` came with it."""
@@ -29,6 +32,9 @@ def prepare_launch(settings: Settings, *, worker: tuple[str, ...] = (), backgrou
     Raises ``StackError`` for a program that is missing or too old, ``InvalidInput`` for a profile with
     mistakes.
     """
+    # Only who starts a stack needs YAML; every client of a running one loads this module.
+    from orchex.stack.profile import load_profile
+
     check_git()
     paths = StackPaths(settings.home)
     external = settings.external_temporal
@@ -109,10 +115,12 @@ def _ask_version(binary: Path) -> str:
     return found[1]
 
 
-def _server_argv(paths: StackPaths, profile: TemporalProfile) -> tuple[str, ...]:
+def _server_argv(paths: StackPaths, profile: "TemporalProfile") -> tuple[str, ...]:
     """The schema is created with the file and never migrated, hence one file for each version of the
     server.
     """
+    from orchex.stack.profile import start_dev_argv
+
     binary = find_temporal()
     version = server_version(binary, paths.temporal / "version.json")
     database = paths.temporal / f"temporal-{version}.db"
