@@ -71,21 +71,26 @@ class StepActivities:
     async def _attempt(self, request: StepRequest, body: Body, *, drops_new_files: bool = False) -> StepReport:
         """Take the workspace at its checkpoint, do ``body``, record both what it did and that it did it."""
         workspace = await in_thread(self._workspace, request)
-        recorded = await in_thread(self._begin, workspace, request)
-        if recorded is not None:
-            return _recorded(workspace, request, recorded)
-        keep: Keep = workspace.checkpoint_command if drops_new_files else workspace.checkpoint
         try:
-            done = await body(self._scene(workspace, request))
+            recorded = await in_thread(self._begin, workspace, request)
+            if recorded is not None:
+                return _recorded(workspace, request, recorded)
+            done = await self._body(workspace, request, body)
+            keep: Keep = workspace.checkpoint_command if drops_new_files else workspace.checkpoint
             record = done.report.model_dump_json()
             kept = await in_thread(keep, request.number, request.step_id, request.title, record)
+        finally:
+            workspace.release()
+        return await in_thread(_told, workspace, done, kept)
+
+    async def _body(self, workspace: Workspace, request: StepRequest, body: Body) -> Done:
+        """Do the step. What a cancel cuts short is kept; one that comes after the body meets a whole checkpoint."""
+        try:
+            return await body(self._scene(workspace, request))
         except asyncio.CancelledError:
             if not activity.is_worker_shutdown():
                 await in_thread(_keep_partial, workspace, request)
             raise
-        finally:
-            workspace.release()
-        return await in_thread(_told, workspace, done, kept)
 
     def _workspace(self, request: StepRequest) -> Workspace:
         repository = self._projects.get(request.run.project)

@@ -14,7 +14,7 @@ from workflows.messages import ManifestInput, ManifestStream, StreamInput, Strea
 def resumed(
     new_id: str, spec: Mapping[str, Any], rows: Sequence[StreamRow]
 ) -> tuple[RunContext, tuple[ManifestStream, ...]]:
-    """The streams that did not complete, each from its last checkpoint, under a new execution id."""
+    """The streams that did not complete, each from its last whole step, under a new execution id."""
     run, streams = _before(spec)
     by_id = {row.stream: row for row in rows}
     left = tuple(
@@ -41,6 +41,6 @@ def _position(row: StreamRow) -> StreamPosition | None:
     return StreamPosition(
         plan=PlanOutline(ref=row.plan_ref, titles=tuple(row.plan_titles)),
         base=row.base,
-        checkpoint=row.checkpoint,
+        checkpoint=row.resumable,
         cursor=row.cursor,
     )

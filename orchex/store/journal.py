@@ -111,7 +111,7 @@ def _plan(stream: StreamRow, data: dict[str, Any]) -> None:
     stream.total = data["total"]
     stream.cursor = data["cursor"]
     stream.base = data["base"]
-    stream.checkpoint = data["checkpoint"]
+    stream.checkpoint = stream.resumable = data["checkpoint"]
 
 
 def _finish_stream(stream: StreamRow, data: dict[str, Any]) -> None:
@@ -150,6 +150,8 @@ def _finish_step(session: Session, execution: ExecutionRow, data: dict[str, Any]
         stream = _stream(session, execution.id, data)
         stream.cursor = data["cursor"]
         stream.checkpoint = data["checkpoint"]
+        if data["cursor"] > data["index"]:
+            stream.resumable = data["checkpoint"]
         stream.total = max(stream.total or 0, data["cursor"])
 
 

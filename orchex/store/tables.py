@@ -41,7 +41,10 @@ class ExecutionRow(SQLModel, table=True):
 
 
 class StreamRow(SQLModel, table=True):
-    """One stream of an execution and how far it came; enough to resume it."""
+    """One stream of an execution and how far it came; enough to resume it.
+
+    ``checkpoint`` is the last one and may hold half a step; ``resumable`` is the one that step ``cursor`` starts from.
+    """
 
     __tablename__ = "streams"
 
@@ -53,6 +56,7 @@ class StreamRow(SQLModel, table=True):
     reason: str = ""
     base: str | None = None
     checkpoint: str | None = None
+    resumable: str | None = None
     plan_ref: str | None = None
     plan_titles: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
     total: int | None = None

@@ -83,6 +83,7 @@ def upgrade() -> None:
         sa.Column("reason", sa.String(), nullable=False),
         sa.Column("base", sa.String(), nullable=True),
         sa.Column("checkpoint", sa.String(), nullable=True),
+        sa.Column("resumable", sa.String(), nullable=True),
         sa.Column("plan_ref", sa.String(), nullable=True),
         sa.Column("plan_titles", sa.JSON(), nullable=False),
         sa.Column("total", sa.Integer(), nullable=True),
