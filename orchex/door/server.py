@@ -53,12 +53,12 @@ class _Door:
         }
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection carries one call; a client that hangs up in the middle of a watch ends it."""
-        with suppress(ConnectionError, asyncio.IncompleteReadError):
+        """One connection carries one call; a worker that stops hangs up on those that watch."""
+        with suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             try:
                 line = await reader.readline()
                 if line:
-                    await self._answer(json.loads(line), writer)
+                    await self._answer(json.loads(line), reader, writer)
             except OrchexError as error:
                 writer.write(encode({"error": error_document(error)}))
             except ConnectionError:
@@ -70,17 +70,33 @@ class _Door:
             await writer.drain()
         writer.close()
 
-    async def _answer(self, call: dict[str, Any], writer: asyncio.StreamWriter) -> None:
+    async def _answer(self, call: dict[str, Any], reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         method, params = call["method"], call.get("params", {})
         if method == "watch":
-            async for entry in self._engine.watch(**params):
-                writer.write(encode({"item": entry.model_dump(mode="json")}))
-                await writer.drain()
-            writer.write(encode({"result": None}))
+            await self._watch(params, reader, writer)
             return
         if method not in self._calls:
             raise InvalidInput(f"the door knows no method {method!r}")
         writer.write(encode({"result": _plain(await self._calls[method](params))}))
+
+    async def _watch(self, params: dict[str, Any], reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Entries until the last one, or until the client hangs up: nobody is watched for who is gone."""
+        telling = asyncio.create_task(self._tell(params, writer))
+        hung_up = asyncio.create_task(reader.read())
+        try:
+            await asyncio.wait({telling, hung_up}, return_when=asyncio.FIRST_COMPLETED)
+            if telling.done():
+                telling.result()
+        finally:
+            telling.cancel()
+            hung_up.cancel()
+            await asyncio.gather(telling, hung_up, return_exceptions=True)
+
+    async def _tell(self, params: dict[str, Any], writer: asyncio.StreamWriter) -> None:
+        async for entry in self._engine.watch(**params):
+            writer.write(encode({"item": entry.model_dump(mode="json")}))
+            await writer.drain()
+        writer.write(encode({"result": None}))
 
 
 def _plain(answer: Any) -> Any:
