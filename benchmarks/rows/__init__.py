@@ -1,0 +1,19 @@
+"""The rows of DESIGN's table of speed that this release can measure, one module each."""
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from benchmarks.bench import Bench
+from benchmarks.measure import Line
+from benchmarks.rows import cancel, execute, history, rate, recovery, reopening, step
+
+Row = Callable[[Bench], Awaitable[list[Line]]]
+
+ROWS: Mapping[str, Row] = {
+    "step": step.measure,
+    "exec": execute.measure,
+    "rate": rate.measure,
+    "recovery": recovery.measure,
+    "cancel": cancel.measure,
+    "history": history.measure,
+    "reopening": reopening.measure,
+}
