@@ -20,7 +20,7 @@
     ├── EditRefused                 a tool call was refused; told to whoever asked for the edit, nothing was written
     ├── WorkspaceBusy               another attempt still holds the workspace; the same call may succeed later
     ├── CommandNotStarted           the program could not be executed at all: its folder or its mounts are missing
-    ├── CommandHostLost             the process that watched a command vanished; its end is unknown, its processes are gone
+    ├── CommandHostLost             the process that watched a command vanished; how it ended is unknown
     ├── StorageError                disk full, read-only home, damaged store
     └── StackError                  the embedded stack could not be started or reached
 """

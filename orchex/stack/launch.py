@@ -10,7 +10,9 @@ from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
 
-from orchex.__main__ import PACKAGE, STACK
+ENTRY = Path(__file__).parents[1] / "__main__.py"
+STACK = "_stack"
+"""The verb by which the entry point knows that it is to be a stack's supervisor."""
 
 _KEPT = frozenset(
     {"PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TZ", "TMPDIR", "LD_LIBRARY_PATH"}
@@ -57,7 +59,7 @@ def orchex_argv(*arguments: str) -> tuple[str, ...]:
     """A command line of this very Orchex, wherever it is installed, with no foreign module ahead of its
     own.
     """
-    return (sys.executable, "-P", str(Path(PACKAGE) / "__main__.py"), *arguments)
+    return (sys.executable, "-P", str(ENTRY), *arguments)
 
 
 def supervisor_argv(launch: Launch, report: int) -> tuple[str, ...]:
