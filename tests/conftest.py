@@ -37,10 +37,11 @@ async def temporal() -> AsyncIterator[WorkflowEnvironment]:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def hasty_temporal() -> AsyncIterator[WorkflowEnvironment]:
-    """A real Temporal server that suggests to continue as new after a few steps."""
+    """A real Temporal server that suggests to continue as new after a few steps, and allows it ten times a second."""
+    hasty = {"limit.historyCount.suggestContinueAsNew": 30, "history.workflowIdReuseMinimalInterval": "100ms"}
     async with await WorkflowEnvironment.start_local(
         dev_server_existing_path=str(BIN / "temporal"),
-        dev_server_extra_args=dynamic_config(**{"limit.historyCount.suggestContinueAsNew": 30}),
+        dev_server_extra_args=dynamic_config(**hasty),
         data_converter=pydantic_data_converter,
     ) as environment:
         yield environment

@@ -32,7 +32,7 @@ from activities.messages import (
     StepRequest,
     Work,
 )
-from orchex.domain.event import Event
+from orchex.domain.event import Event, EventType
 from orchex.domain.execution import Failure
 
 BASE = "b" * 40
@@ -68,6 +68,7 @@ class FakeHost:
         self._behaviours: dict[tuple[str, str], Behaviour] = {}
         self._begun: dict[tuple[str, str], asyncio.Event] = defaultdict(asyncio.Event)
         self._refused = asyncio.Event()
+        self._asked = asyncio.Event()
 
     # -- what a test says
 
@@ -82,6 +83,10 @@ class FakeHost:
     async def refused(self) -> None:
         """Wait until the store has turned down a write of its own."""
         await asyncio.wait_for(self._refused.wait(), 20)
+
+    async def asked(self) -> None:
+        """Wait until the journal says that a plan waits for approval."""
+        await asyncio.wait_for(self._asked.wait(), 20)
 
     # -- what a test sees
 
@@ -135,6 +140,10 @@ class FakeHost:
 
     @activity.defn(name=RECORD_EVENTS)
     async def record_events(self, request: RecordEvents) -> Carried:
+        """Not part of the timeline: it does what it is told and writes."""
+        behaviour = self._behaviours.get(("", RECORD_EVENTS))
+        if behaviour:
+            await behaviour(Call(RECORD_EVENTS, RECORD_EVENTS, request, activity.info().attempt))
         self._write(request)
         return Carried()
 
@@ -170,6 +179,8 @@ class FakeHost:
             raise ApplicationError("the store is away", type="storage")
         for event in request.events:
             self.journal.setdefault(event.id, event)
+            if event.type is EventType.EXECUTION_AWAITING_APPROVAL:
+                self._asked.set()
 
 
 def _step_report(request: StepRequest) -> StepReport:

@@ -7,7 +7,7 @@ from temporalio.client import WorkflowUpdateFailedError
 
 from activities.messages import FinishStream
 from tests.workflows.bench import Bench, StreamHandle, stream
-from tests.workflows.fake_host import PLAN, hang
+from tests.workflows.fake_host import PLAN, Call, hang
 from workflows.messages import PlanDecision
 from workflows.stream import StreamWorkflow
 
@@ -16,9 +16,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 async def waiting(bench: Bench) -> StreamHandle:
     handle = await bench.start(stream(approval="plan"))
-    async with asyncio.timeout(20):
-        while "execution.awaiting_approval" not in bench.host.told:
-            await asyncio.sleep(0.01)
+    await bench.host.asked()
     return handle
 
 
@@ -78,7 +76,12 @@ async def test_a_plan_is_decided_once(bench: Bench) -> None:
 
 
 async def test_a_cancelled_wait_takes_no_decision_any_more(bench: Bench) -> None:
-    bench.host.does("finish_stream", _until_told(released := asyncio.Event()))
+    released = asyncio.Event()
+
+    async def keep(_call: Call) -> None:
+        await released.wait()
+
+    bench.host.does("finish_stream", keep)
     handle = await waiting(bench)
     await handle.cancel()
     await bench.host.began("finish_stream")
@@ -86,10 +89,3 @@ async def test_a_cancelled_wait_takes_no_decision_any_more(bench: Bench) -> None
         await decide(handle, approved=True)
     released.set()
     assert (await handle.result()).outcome == "cancelled"
-
-
-def _until_told(event: asyncio.Event):  # type: ignore[no-untyped-def]
-    async def behaviour(_call: object) -> None:
-        await event.wait()
-
-    return behaviour

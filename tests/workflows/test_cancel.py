@@ -107,7 +107,7 @@ async def test_a_workspace_that_opens_although_it_is_cancelled_is_closed_again(b
 @either_way
 async def test_a_cancel_ends_the_wait_for_an_approval(bench: Bench, cancel: Cancel) -> None:
     handle = await bench.start(stream(approval="plan"))
-    await _waits_for_approval(bench)
+    await bench.host.asked()
     await cancel(handle)
     assert (await handle.result()).outcome == "cancelled"
     assert bench.host.titles == []
@@ -226,9 +226,3 @@ async def test_the_first_reason_for_a_cancel_is_the_one_that_is_told(bench: Benc
     for reason in ("first", "second"):
         await handle.signal(StreamWorkflow.cancel, CancelRequest(reason=reason))
     assert "(first)" in (await handle.result()).summary
-
-
-async def _waits_for_approval(bench: Bench) -> None:
-    async with asyncio.timeout(20):
-        while "execution.awaiting_approval" not in bench.host.told:
-            await asyncio.sleep(0.01)

@@ -1,6 +1,5 @@
 """The timeout of a stream: on a real server in real time, and where hours take no time."""
 
-import asyncio
 from datetime import timedelta
 
 import pytest
@@ -72,7 +71,7 @@ async def test_the_clock_stands_still_while_a_plan_waits_for_approval(
     skipping_temporal: WorkflowEnvironment, skipping_bench: Bench
 ) -> None:
     handle = await skipping_bench.start(stream(timeout_ms=HOUR, approval="plan"))
-    await _waits_for_approval(skipping_bench)
+    await skipping_bench.host.asked()
     await skipping_temporal.sleep(timedelta(days=3))
     await handle.execute_update(StreamWorkflow.decide, PlanDecision(plan_ref=PLAN.ref, approved=True))
     assert (await handle.result()).outcome == "completed"
@@ -84,7 +83,7 @@ async def test_the_clock_runs_on_after_the_approval_with_what_was_left_of_it(
 ) -> None:
     skipping_bench.host.does("one", wait_between_attempts(hours))
     handle = await skipping_bench.start(stream(timeout_ms=2 * HOUR, approval="plan"))
-    await _waits_for_approval(skipping_bench)
+    await skipping_bench.host.asked()
     await skipping_temporal.sleep(timedelta(days=3))
     await handle.execute_update(StreamWorkflow.decide, PlanDecision(plan_ref=PLAN.ref, approved=True))
     assert (await handle.result()).outcome == outcome
@@ -144,9 +143,3 @@ async def test_a_host_that_is_gone_does_not_hold_a_stream_for_ever(
     result = await bench.run(stream(timeout_ms=100 * HOUR))
     assert (result.outcome, result.failure and result.failure.code) == ("failed", "workspace_lost")
     assert result.checkpoint == BASE
-
-
-async def _waits_for_approval(bench: Bench) -> None:
-    async with asyncio.timeout(20):
-        while "execution.awaiting_approval" not in bench.host.told:
-            await asyncio.sleep(0.01)
