@@ -7,7 +7,6 @@ from enum import IntEnum
 
 from orchex.cli.text import clean, paint
 from orchex.domain.errors import InvalidInput, InvalidManifest, OrchexError, StackError
-from orchex.domain.execution import Execution, Status
 
 
 class ExitCode(IntEnum):
@@ -20,14 +19,6 @@ class ExitCode(IntEnum):
     UNREACHABLE = 6
     DETACHED = 130
     """Left alone by a second Ctrl-C: the execution goes on without this command."""
-
-
-_OF_STATUS = {Status.COMPLETED: ExitCode.OK, Status.CANCELLED: ExitCode.CANCELLED}
-
-
-def code_of(execution: Execution) -> ExitCode:
-    """The exit code of a command that waited for ``execution``."""
-    return _OF_STATUS.get(execution.status, ExitCode.FAILED)
 
 
 def code_of_error(error: OrchexError) -> ExitCode:

@@ -6,14 +6,16 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from orchex.cli.board import Board
-from orchex.cli.exits import ExitCode, code_of
+from orchex.cli.exits import ExitCode
 from orchex.cli.follow import Backend, Detached, Link, View, steered
 from orchex.cli.lines import LineView
 from orchex.cli.summary import closing
 from orchex.cli.text import is_terminal, put
 from orchex.domain.event import JournalEntry
-from orchex.domain.execution import Execution
+from orchex.domain.execution import Execution, Status
 from orchex.door.protocol import Orchestrator
+
+_CODES = {Status.COMPLETED: ExitCode.OK, Status.FAILED: ExitCode.FAILED, Status.CANCELLED: ExitCode.CANCELLED}
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ async def carry_out(
     else:
         patch = await link.call(lambda reader: reader.patch(execution_id))
         put("\n".join(closing(execution, patch, view.board, sys.stdout)))
-    return code_of(execution)
+    return _CODES[execution.status]
 
 
 def document(execution: Execution) -> str:
