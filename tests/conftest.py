@@ -13,6 +13,9 @@ from orchex.stack.profile import load_profile
 
 BIN = Path(sys.executable).parent
 
+HASTY = {"limit.historyCount.suggestContinueAsNew": 30, "history.workflowIdReuseMinimalInterval": "100ms"}
+"""Dynamic configuration: suggest to continue as new after a few steps, and allow it ten times a second."""
+
 
 def dynamic_config(**overrides: object) -> Sequence[str]:
     """The embedded server's own tuning, as arguments of ``temporal server start-dev``."""
@@ -37,11 +40,10 @@ async def temporal() -> AsyncIterator[WorkflowEnvironment]:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def hasty_temporal() -> AsyncIterator[WorkflowEnvironment]:
-    """A real Temporal server that suggests to continue as new after a few steps, and allows it ten times a second."""
-    hasty = {"limit.historyCount.suggestContinueAsNew": 30, "history.workflowIdReuseMinimalInterval": "100ms"}
+    """A real Temporal server on which a history is soon too long."""
     async with await WorkflowEnvironment.start_local(
         dev_server_existing_path=str(BIN / "temporal"),
-        dev_server_extra_args=dynamic_config(**hasty),
+        dev_server_extra_args=dynamic_config(**HASTY),
         data_converter=pydantic_data_converter,
     ) as environment:
         yield environment

@@ -65,8 +65,8 @@ def _context(id: str | None, input: dict[str, Any]) -> tuple[str, RunContext]:
 
 
 @asynccontextmanager
-async def open_bench(client: Client, host: FakeHost) -> AsyncIterator[Bench]:
-    queue = f"queue-{uuid.uuid4().hex}"
+async def open_bench(client: Client, host: FakeHost, queue: str = "") -> AsyncIterator[Bench]:
+    queue = queue or f"queue-{uuid.uuid4().hex}"
     async with worker(client, queue, host):
         yield Bench(client, queue, host)
 
