@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from temporalio.client import WorkflowHistory
@@ -19,9 +20,14 @@ def replayer() -> Replayer:
     return Replayer(workflows=WORKFLOWS, workflow_runner=RUNNER, data_converter=pydantic_data_converter)
 
 
+def history_of(document: dict[str, Any]) -> WorkflowHistory:
+    started = document["events"][0]["workflowExecutionStartedEventAttributes"]
+    return WorkflowHistory.from_json(started["workflowId"], document)
+
+
 @pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
 async def test_the_workflows_of_today_replay_a_recorded_history(path: Path) -> None:
-    await replayer().replay_workflow(WorkflowHistory.from_json(path.stem, path.read_text()))
+    await replayer().replay_workflow(history_of(json.loads(path.read_text())))
 
 
 def test_the_recorded_histories_cover_every_way_to_end() -> None:
@@ -43,7 +49,7 @@ async def test_a_history_that_today_s_workflows_would_not_make_is_refused() -> N
     scheduled = [event for event in document["events"] if "activityTaskScheduledEventAttributes" in event]
     scheduled[1]["activityTaskScheduledEventAttributes"]["activityType"]["name"] = "something_else"
     with pytest.raises(NondeterminismError):
-        await replayer().replay_workflow(WorkflowHistory.from_json("completed", document))
+        await replayer().replay_workflow(history_of(document))
 
 
 @pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
