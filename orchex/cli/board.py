@@ -37,7 +37,7 @@ class StreamBoard:
 
 @dataclass
 class Board:
-    """Folded from journal entries in order; folding one twice changes nothing."""
+    """Folded from journal entries in order, each once; ``sequence`` is the last one's."""
 
     streams: dict[str, StreamBoard] = field(default_factory=dict)
     began: datetime | None = None
@@ -46,8 +46,6 @@ class Board:
     sequence: int = 0
 
     def fold(self, entry: JournalEntry) -> None:
-        if entry.sequence <= self.sequence:
-            return
         self.sequence = entry.sequence
         self.began = self.began or entry.at
         data = entry.data

@@ -71,6 +71,7 @@ async def test_a_lost_worker_is_one_line_however_often_it_is_looked_for() -> Non
     assert told.count("execution completed") == 1
 
 
+@pytest.mark.timeout(20)
 async def test_a_stack_that_never_comes_back_is_given_up_with_a_way_to_look_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
