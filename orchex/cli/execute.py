@@ -91,7 +91,10 @@ def resume(execution: options.Execution, detach: options.Detach = False, json: o
     async def begin() -> ExitCode:
         old = await backend.named(orchestrator, execution)
         return await carry_out(
-            stack, orchestrator, lambda engine: engine.resume(old, backend.environment()), Manner(detach, json)
+            stack,
+            orchestrator,
+            lambda engine, new: engine.resume(old, backend.environment(), new),
+            Manner(detach, json),
         )
 
     raise typer.Exit(backend.run(begin()))
@@ -124,7 +127,7 @@ def pairs(texts: list[str]) -> dict[str, str]:
 def _start(request: StartRequest, manner: Manner) -> ExitCode:
     stack = backend.stack()
     orchestrator = stack.connect()
-    return backend.run(carry_out(stack, orchestrator, lambda engine: engine.start(request), manner))
+    return backend.run(carry_out(stack, orchestrator, lambda engine, new: engine.start(request, new), manner))
 
 
 def _start_options(dry_run: bool, no_apply: bool, model: str | None, approve_plan: bool) -> StartOptions:

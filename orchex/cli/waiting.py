@@ -13,6 +13,7 @@ from orchex.cli.summary import closing
 from orchex.cli.text import is_terminal, put
 from orchex.domain.event import JournalEntry
 from orchex.domain.execution import Execution, Status
+from orchex.domain.ids import new_execution_id
 from orchex.door.protocol import Orchestrator
 
 _CODES = {Status.COMPLETED: ExitCode.OK, Status.FAILED: ExitCode.FAILED, Status.CANCELLED: ExitCode.CANCELLED}
@@ -60,17 +61,21 @@ def screen(*, json: bool = False) -> Screen:
 async def carry_out(
     backend: Backend[Orchestrator],
     orchestrator: Orchestrator,
-    begin: Callable[[Orchestrator], Awaitable[str]],
+    begin: Callable[[Orchestrator, str], Awaitable[str]],
     manner: Manner,
 ) -> ExitCode:
-    """Begin an execution, wait for it, say how it ended."""
-    execution_id = await begin(orchestrator)
-    if manner.detach:
-        put(document(await orchestrator.get(execution_id)) if manner.json else execution_id)
-        return ExitCode.OK
+    """Begin an execution, wait for it, say how it ended.
+
+    The id is chosen here, so that beginning again after a lost answer begins nothing twice.
+    """
+    execution_id = new_execution_id()
     view = screen(json=manner.json)
     link = Link(orchestrator, backend, view.say)
     try:
+        await link.call(lambda engine: begin(engine, execution_id))
+        if manner.detach:
+            put(document(await link.call(lambda engine: engine.get(execution_id))) if manner.json else execution_id)
+            return ExitCode.OK
         execution = await steered(execution_id, link, backend, view)
     except Detached:
         return _detached(execution_id)

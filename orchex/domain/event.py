@@ -32,9 +32,7 @@ class EventType(StrEnum):
         return self in _TERMINAL
 
 
-_TERMINAL = frozenset(
-    {EventType.EXECUTION_COMPLETED, EventType.EXECUTION_FAILED, EventType.EXECUTION_CANCELLED}
-)
+_TERMINAL = frozenset({EventType.EXECUTION_COMPLETED, EventType.EXECUTION_FAILED, EventType.EXECUTION_CANCELLED})
 
 
 class Event(BaseModel):

@@ -23,11 +23,12 @@ class DoorClient:
     def __init__(self, socket: Path) -> None:
         self._socket = socket
 
-    async def start(self, request: StartRequest) -> str:
-        return str(await self._call("start", request=request.model_dump(mode="json")))
+    async def start(self, request: StartRequest, execution_id: str | None = None) -> str:
+        plain = request.model_dump(mode="json")
+        return str(await self._call("start", request=plain, execution_id=execution_id))
 
-    async def resume(self, execution_id: str, environ: dict[str, str]) -> str:
-        return str(await self._call("resume", execution_id=execution_id, environ=environ))
+    async def resume(self, execution_id: str, environ: dict[str, str], new_id: str | None = None) -> str:
+        return str(await self._call("resume", execution_id=execution_id, environ=environ, new_id=new_id))
 
     async def get(self, execution_id: str) -> Execution:
         return Execution.model_validate(await self._call("get", execution_id=execution_id))

@@ -39,7 +39,9 @@ class _Door:
     def __init__(self, engine: Orchestrator) -> None:
         self._engine = engine
         self._calls: dict[str, Call] = {
-            "start": lambda params: engine.start(StartRequest.model_validate(params["request"])),
+            "start": lambda params: engine.start(
+                StartRequest.model_validate(params["request"]), params.get("execution_id")
+            ),
             "resume": lambda params: engine.resume(**params),
             "get": lambda params: engine.get(**params),
             "page": lambda params: engine.page(**params),

@@ -16,7 +16,7 @@ from orchex.domain.execution import Execution, Status
 from orchex.domain.ids import new_execution_id
 from orchex.domain.start import StartRequest
 from orchex.engine.compile import compile_request
-from orchex.engine.reader import ExecutionReader
+from orchex.engine.reader import ExecutionReader, checked
 from orchex.engine.resume import resumed
 from orchex.store.database import Database
 from orchex.store.environments import Environments
@@ -45,14 +45,16 @@ class Engine(ExecutionReader):
 
     # -- starting
 
-    async def start(self, request: StartRequest) -> str:
+    async def start(self, request: StartRequest, execution_id: str | None = None) -> str:
         """Accept an execution and start its workflow; returns its id.
+
+        A caller that may ask again, because the answer was lost, brings an ``execution_id`` of its own (a new ULID).
 
         Raises :class:`InvalidInput` before anything is kept; :class:`StackError` when Temporal does not answer, and
         then the reconciler starts what was accepted.
         """
         streams = compile_request(request, self._blobs)
-        execution_id = new_execution_id()
+        execution_id = checked(execution_id or new_execution_id())
         options = request.options
         run = RunContext(
             execution_id=execution_id, project=request.project, dry_run=options.dry_run, apply=options.apply
@@ -69,15 +71,18 @@ class Engine(ExecutionReader):
         )
         return await self._launch(accepted, request.environ)
 
-    async def resume(self, execution_id: str, environ: Mapping[str, str]) -> str:
-        """Go on from where a failed or cancelled execution stopped, as a new one with a fresh clock; its id."""
+    async def resume(self, execution_id: str, environ: Mapping[str, str], new_id: str | None = None) -> str:
+        """Go on from where a failed or cancelled execution stopped, as a new one with a fresh clock; its id.
+
+        ``new_id`` as in :meth:`start`.
+        """
         before = await self.get(execution_id)
         if not before.status.terminal or before.status is Status.COMPLETED:
             raise InvalidInput(
                 f"execution {execution_id} is {before.status}: there is nothing to resume",
                 hint=f"`orchex status {execution_id}` shows where it stands.",
             )
-        new_id = new_execution_id()
+        new_id = checked(new_id or new_execution_id())
         run, streams = resumed(new_id, self._executions.spec(execution_id), self._executions.streams(execution_id))
         accepted = Acceptance(
             id=new_id,

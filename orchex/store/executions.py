@@ -50,8 +50,10 @@ class Executions:
         self._database = database
 
     def accept(self, accepted: Acceptance) -> None:
-        """Write the row before Temporal is told: what is accepted is never lost."""
+        """Write the row before Temporal is told: what is accepted is never lost. A second time changes nothing."""
         with self._database.write() as session:
+            if session.get(ExecutionRow, accepted.id) is not None:
+                return
             session.add(
                 ExecutionRow(
                     **accepted.model_dump(exclude={"streams"}),

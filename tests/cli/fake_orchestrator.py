@@ -94,11 +94,11 @@ class FakeOrchestrator:
         self.cancelled.append(reason)
         return self.ended
 
-    async def start(self, request: StartRequest) -> str:
-        return ID
+    async def start(self, request: StartRequest, execution_id: str | None = None) -> str:
+        return execution_id or ID
 
-    async def resume(self, execution_id: str, environ: dict[str, str]) -> str:
-        return ID
+    async def resume(self, execution_id: str, environ: dict[str, str], new_id: str | None = None) -> str:
+        return new_id or ID
 
     async def decide(self, execution_id: str, *, approved: bool, reason: str = "") -> Execution:
         return self.ended

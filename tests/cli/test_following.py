@@ -4,7 +4,8 @@ import io
 
 import pytest
 
-from orchex.cli import follow
+from orchex.cli import follow, waiting
+from orchex.cli.exits import ExitCode
 from orchex.cli.follow import Link
 from orchex.cli.lines import LineView
 from orchex.domain.errors import StackError
@@ -101,3 +102,19 @@ async def test_the_document_at_the_end_is_the_answer() -> None:
     orchestrator = FakeOrchestrator(ENTRIES, ended := execution())
     answer, _ = await watch(orchestrator, FakeBackend(orchestrator))
     assert answer == ended
+
+
+async def test_beginning_again_after_a_lost_answer_asks_for_the_same_execution() -> None:
+    fake = FakeOrchestrator(ENTRIES, execution())
+    asked: list[str] = []
+
+    async def begin(_: Orchestrator, execution_id: str) -> str:
+        asked.append(execution_id)
+        if len(asked) < 3:
+            raise StackError("the worker went away in the middle of its answer")
+        return execution_id
+
+    code = await waiting.carry_out(FakeBackend(fake), fake, begin, waiting.Manner(json=True))
+    assert code is ExitCode.OK
+    assert len(asked) == 3
+    assert len(set(asked)) == 1
