@@ -27,11 +27,12 @@ class Journal:
         if not events:
             return
         with self._database.write() as session:
-            known = set(session.exec(select(EventRow.id).where(col(EventRow.id).in_([event.id for event in events]))))
-            fresh = [event for event in events if event.id not in known]
-            execution = session.get(ExecutionRow, execution_id, with_for_update=True) if fresh else None
+            # Locked before anything is looked up: another attempt may be writing the same events.
+            execution = session.get(ExecutionRow, execution_id, with_for_update=True)
             if execution is None:
                 return
+            known = set(session.exec(select(EventRow.id).where(col(EventRow.id).in_([event.id for event in events]))))
+            fresh = [event for event in events if event.id not in known]
             for event in fresh:
                 execution.last_sequence += 1
                 session.add(
