@@ -1,8 +1,10 @@
 """The refs that keep checkpoints: ``refs/orchex/<execution>/<stream>/<n>``; number 0 is the base."""
 
+import os
 from collections.abc import Sequence
 
 from activities.workspaces.git import GitFailed, PrivateGit
+from activities.workspaces.objects import storage_error
 from orchex.domain.errors import WorkspaceLost
 
 ROOT = "refs/orchex"
@@ -33,6 +35,31 @@ def update_ref(git: PrivateGit, name: str, new: str, old: str) -> None:
                 hint="Another worker went on with this stream; this attempt has no effect.",
             ) from error
         raise
+
+
+def move_ref(git: PrivateGit, name: str, new: str, old: str) -> None:
+    """As ``update_ref``, without a process: for a commit just written, by the one holder of the workspace's lock.
+
+    Git's own protocol for loose refs: ``<ref>.lock``, synced, renamed over the ref. One that a killed attempt left is
+    nobody's any more.
+    """
+    if (read_ref(git, name) or "0" * len(old)) != old:
+        raise WorkspaceLost(
+            f"{name} was written by somebody else in the meantime",
+            hint="Another worker went on with this stream; this attempt has no effect.",
+        )
+    path = git.directory / name
+    lock = path.with_name(f"{path.name}.lock")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with lock.open("w") as file:
+            file.write(f"{new}\n")
+            file.flush()
+            os.fsync(file.fileno())
+        lock.rename(path)
+    except OSError as error:
+        lock.unlink(missing_ok=True)
+        raise storage_error(error) from error
 
 
 def list_refs(git: PrivateGit, prefix: str) -> dict[str, str]:

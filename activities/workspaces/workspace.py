@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,7 +20,7 @@ from activities.workspaces.record import (
     read_outcome,
     record_message,
 )
-from activities.workspaces.refs import checkpoint_ref, read_ref, update_ref
+from activities.workspaces.refs import checkpoint_ref, move_ref, read_ref
 from activities.workspaces.staging import WorkTree
 from orchex.domain.errors import WorkspaceLost
 
@@ -115,18 +116,19 @@ class Workspace:
     def checkpoint(self, number: int, step_id: str, title: str, result_json: str) -> Checkpoint:
         """Record the tree as it is and ``result_json`` as checkpoint ``number + 1``, in one ref update; free the lock.
 
-        Four git processes: add, write-tree, diff-tree, update-ref. Whatever fails leaves checkpoint ``number`` standing
-        and the lock free.
+        Three git processes: add, write-tree, and diff-tree beside the writing of the record. Whatever fails leaves
+        checkpoint ``number`` standing and the lock free.
         """
         with self._ending() as start:
             work = self._work_tree()
             work.stage()
             self._on_point("staged")
             tree = work.tree()
-            changed = changed_paths(self.repository, start.commit, tree)
-            commit = self._record(number, record_message(title, step_id, result_json), tree)
+            with ThreadPoolExecutor(1) as beside:
+                changed = beside.submit(self._changed, start, tree)
+                commit = self._record(number, record_message(title, step_id, result_json), tree)
             self.mark_clean(commit, tree)
-        return Checkpoint(commit, number + 1, changed)
+        return Checkpoint(commit, number + 1, changed.result())
 
     def checkpoint_command(self, number: int, step_id: str, title: str, result_json: str) -> Checkpoint:
         """As ``checkpoint``, for a validation command: edits of tracked files stay, new ones are listed and removed."""
@@ -137,7 +139,7 @@ class Workspace:
             if changed:
                 self._git.run("add", "-u", "--", self._work_tree().pathspec, index=self.index, work_tree=self.top)
                 tree = self._work_tree().tree()
-                kept = changed_paths(self.repository, start.commit, tree)
+                kept = self._changed(start, tree)
             commit = self._record(number, record_message(title, step_id, result_json), tree)
             if dropped:
                 self._clean()
@@ -256,10 +258,13 @@ class Workspace:
         dropped = tuple(entry[2:].removeprefix(prefix) for entry in found if entry.startswith("? "))
         return len(dropped) < len(found), dropped
 
+    def _changed(self, start: RecordedCommit, tree: str) -> tuple[ChangedPath, ...]:
+        return changed_paths(self.repository, start.tree, tree) if tree != start.tree else ()
+
     def _record(self, number: int, message: str, tree: str) -> str:
         commit = self.repository.objects.write_commit(tree, [self._started().commit], message)
         self._on_point("committed")
-        update_ref(self._git, self._ref(number + 1), commit, self._replaced or self.repository.objects.null)
+        move_ref(self._git, self._ref(number + 1), commit, self._replaced or self.repository.objects.null)
         self._on_point("recorded")
         return commit
 

@@ -265,7 +265,7 @@ def test_a_patch_carries_every_kind_of_change(workspace: Workspace, committed: P
     assert found["src/renamed.py"].old_path == "src/b.py"
 
 
-def test_a_checkpoint_takes_four_git_processes(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_checkpoint_takes_three_git_processes(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     ran: list[str] = []
     real = subprocess.run
 
@@ -276,11 +276,11 @@ def test_a_checkpoint_takes_four_git_processes(workspace: Workspace, monkeypatch
     work(workspace, 0, "zero.txt", "0")
     monkeypatch.setattr(subprocess, "run", counted)
     work(workspace, 1, "one.txt", "1")
-    assert ran == ["add", "write-tree", "diff-tree", "update-ref"]
+    assert ran == ["add", "write-tree", "diff-tree"]
     ran.clear()
     assert workspace.begin(2, "test") is None
     workspace.checkpoint_command(2, "test", "test", "{}")
-    assert ran == ["ls-files", "update-ref"]
+    assert ran == ["ls-files"]
 
 
 CRASHING = """
@@ -372,3 +372,11 @@ def test_git_works_where_the_workspace_is_mounted_over_the_project(workspace: Wo
     assert "1 file changed, 1 insertion" in done.stdout
     assert "first" in done.stdout
     assert (committed / "a.txt").read_text().endswith("five\n")
+
+
+def test_a_ref_lock_that_a_killed_attempt_left_does_not_stop_the_next(workspace: Workspace) -> None:
+    stale = workspace.repository.git.directory / "refs" / "orchex" / "exec_1" / "api" / "1.lock"
+    stale.write_text("half a li")
+    work(workspace, 0, "zero.txt", "0")
+    assert workspace.commit(1) != workspace.commit(0)
+    assert not stale.exists()
