@@ -1,0 +1,145 @@
+"""What becomes of a user's own files, folders and repository, end to end."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from activities.commands.namespaces import probe
+from tests.chaos.harness import Lab, files_of, git
+from tests.e2e.manifests import manifest, write
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+needs_mounts = pytest.mark.skipif(probe().level == "none", reason=f"no mount namespace here: {probe().reason}")
+
+
+def test_uncommitted_changes_are_kept_and_built_upon(lab: Lab) -> None:
+    project = lab.project()
+    (project / "a.txt").write_text("one\ntwo\nthree\nfour, uncommitted\n")
+    (project / "staged.txt").write_text("staged\n")
+    (project / "untracked.txt").write_text("untracked\n")
+    git(project, "add", "staged.txt")
+    head, staged = git(project, "rev-parse", "HEAD"), git(project, "diff", "--cached")
+    outcome = lab.run(manifest("cat a.txt staged.txt untracked.txt > seen.txt\nsed -i s/one/ONE/ a.txt"), project)
+    assert outcome.code == 0, outcome.said
+    assert (project / "seen.txt").read_text() == "one\ntwo\nthree\nfour, uncommitted\nstaged\nuntracked\n"
+    assert (project / "a.txt").read_text() == "ONE\ntwo\nthree\nfour, uncommitted\n"
+    assert (git(project, "rev-parse", "HEAD"), git(project, "diff", "--cached")) == (head, staged)
+    assert git(project, "stash", "list") == ""
+    assert git(project, "for-each-ref").count("\n") == 1
+
+
+def test_a_project_without_git_works(lab: Lab, tmp_path: Path) -> None:
+    project = tmp_path / "plain project ü"
+    project.mkdir()
+    (project / "a.txt").write_text("one\n")
+    outcome = lab.run(manifest("sed -i s/one/ONE/ a.txt", write("sub/new.txt", "new")), project)
+    assert outcome.code == 0, outcome.said
+    assert files_of(project) == {"a.txt": b"ONE\n", "sub/new.txt": b"new\n"}
+    assert sorted(path.name for path in project.iterdir()) == ["a.txt", "sub"]
+
+
+def test_bytes_modes_links_and_names_survive_an_edit_next_to_them(lab: Lab) -> None:
+    project = lab.project()
+    odd = {
+        "crlf.txt": b"one\r\ntwo\r\n",
+        "tabs.mk": b"all:\n\ttrue\n",
+        "bom.txt": b"\xef\xbb\xbfbom\r\n",
+        "latin.txt": b"caf\xe9\nno end",
+        "name with spaces ü.txt": b"\x00\xff\xfe binary",
+        "-dash": b"dash\n",
+    }
+    for name, data in odd.items():
+        (project / name).write_bytes(data)
+    (project / "run.sh").write_bytes(b"#!/bin/sh\n")
+    (project / "run.sh").chmod(0o755)
+    (project / "link").symlink_to("crlf.txt")
+    (project / ".gitattributes").write_text("* text=auto eol=lf\n")
+    git(project, "add", "-A")
+    git(project, "commit", "-qm", "odd")
+    for name, data in odd.items():
+        (project / name).write_bytes(data)
+    patch = "```diff\n--- a/crlf.txt\n+++ b/crlf.txt\n@@ -1,2 +1,3 @@\n one\n+one and a half\n two\n```"
+    outcome = lab.run(manifest(patch, write("next.txt", "x")), project)
+    assert outcome.code == 0, outcome.said
+    changed = {"crlf.txt": b"one\r\none and a half\r\ntwo\r\n"}
+    assert {name: (project / name).read_bytes() for name in odd} == odd | changed
+    assert (project / "run.sh").stat().st_mode & 0o777 == 0o755
+    assert (project / "link").readlink() == Path("crlf.txt")
+
+
+@needs_mounts
+def test_a_step_that_reinstalls_dependencies_leaves_the_users_own_alone(lab: Lab) -> None:
+    project = lab.project()
+    (project / ".gitignore").write_text("node_modules/\n")
+    (project / "node_modules" / "dep").mkdir(parents=True)
+    (project / "node_modules" / "dep" / "index.js").write_text("the user's own\n")
+    script = (
+        'grep -q "the user\'s own" node_modules/dep/index.js\n'
+        "rm -rf node_modules && mkdir -p node_modules/dep && echo new > node_modules/dep/index.js"
+    )
+    outcome = lab.run(manifest(script, "grep -q new node_modules/dep/index.js"), project)
+    assert outcome.code == 0, outcome.said
+    assert (project / "node_modules" / "dep" / "index.js").read_text() == "the user's own\n"
+    assert git(project, "status", "--short") == "?? .gitignore\n"
+
+
+@needs_mounts
+def test_an_editable_install_in_the_users_venv_tests_the_workspaces_code(lab: Lab) -> None:
+    project = lab.project()
+    (project / ".gitignore").write_text(".venv/\n__pycache__/\n")
+    (project / "src").mkdir()
+    (project / "src" / "thing.py").write_text("VALUE = 'of the user'\n")
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", project / ".venv"], check=True)
+    site = next((project / ".venv" / "lib").glob("python*/site-packages"))
+    (site / "thing.pth").write_text(f"{project / 'src'}\n")
+    steps = (
+        write("src/thing.py", "VALUE = 'of the workspace'"),
+        f"{project}/.venv/bin/python -c \"import thing; assert thing.VALUE == 'of the workspace', thing.VALUE\"",
+    )
+    outcome = lab.run(manifest(*steps), project)
+    assert outcome.code == 0, outcome.said
+
+
+def test_a_large_project_with_a_large_ignored_folder_starts_working_soon(lab: Lab) -> None:
+    project = lab.project()
+    (project / ".gitignore").write_text("node_modules/\n")
+    for folder in range(50):
+        (project / f"src{folder}").mkdir()
+        for number in range(100):
+            (project / f"src{folder}" / f"file{number}.txt").write_text(f"{folder} {number}\n" * 20)
+    (project / "node_modules").mkdir()
+    for number in range(30):
+        (project / "node_modules" / f"{number}.bin").write_bytes(os.urandom(1024) * 10_240)
+    started: list[float] = []
+    began: list[float] = []
+
+    def on_line(line: str) -> None:
+        if " started" in line and not began:
+            began.append(time.monotonic())
+        if "▸ step 1" in line and not started:
+            started.append(time.monotonic())
+
+    outcome = lab.run(manifest("ls | wc -l > count.txt"), project, on_line)
+    assert outcome.code == 0, outcome.said
+    # The promise is 2 s on a quiet machine; copying 300 MB would take far longer than this bound for a busy one.
+    assert started[0] - began[0] < 6.0
+    copies = sum(path.stat().st_size for path in lab.home.rglob("*.bin"))
+    assert copies == 0
+
+
+def test_two_executions_of_one_project_at_once_both_land(lab: Lab) -> None:
+    project = lab.project()
+    other: list[int] = []
+
+    def on_line(line: str) -> None:
+        if "▸ step 1" in line and not other:
+            other.append(lab.run(manifest("echo second > second.txt"), project).code)
+
+    outcome = lab.run(manifest("sleep 2\necho first > first.txt"), project, on_line)
+    assert (outcome.code, other) == (0, [0]), outcome.said
+    assert (project / "first.txt").exists()
+    assert (project / "second.txt").exists()
