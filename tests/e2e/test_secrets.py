@@ -39,7 +39,9 @@ def test_secrets_reach_neither_commands_nor_records(lab: Lab, tmp_path: Path) ->
     ).stdout
     assert "PLAIN=not a secret at all" in logs
     assert "the token is" in logs
-    secrets = [value for value in (*OURS.values(), THEIRS["DEPLOY_TOKEN"]) if value] + ["0123456789abcdefghijABCDEFGHIJ012345"]
+    secrets = [value for value in (*OURS.values(), THEIRS["DEPLOY_TOKEN"]) if value] + [
+        "0123456789abcdefghijABCDEFGHIJ012345"
+    ]
     for secret in secrets:
         assert secret not in done.stdout + done.stderr + logs
         assert _files_with(lab.home, secret) == []
