@@ -13,6 +13,9 @@ from benchmarks.handwritten.messages import Action, Checkout, Step
 
 HEARTBEAT_SECONDS = 0.2
 
+_WORKTREES = asyncio.Lock()
+"""Git reads the records of all worktrees when it adds or removes one: two at once trip over each other."""
+
 
 @activity.defn
 async def step(order: Step) -> None:
@@ -44,7 +47,8 @@ async def perform(action: Action) -> None:
 
 @activity.defn
 async def check_out(checkout: Checkout) -> None:
-    await effects.run(Path(checkout.project), "git", "worktree", "add", "-q", "--detach", checkout.folder)
+    async with _WORKTREES:
+        await effects.run(Path(checkout.project), "git", "worktree", "add", "-q", "--detach", checkout.folder)
 
 
 @activity.defn
@@ -54,7 +58,8 @@ async def land(checkout: Checkout) -> None:
     change = await effects.run(folder, "git", "diff", "--binary", "HEAD~1", "HEAD")
     Path(checkout.patch).write_bytes(change)
     await effects.run(project, "git", "apply", stdin=change)
-    await effects.run(project, "git", "worktree", "remove", "--force", str(folder))
+    async with _WORKTREES:
+        await effects.run(project, "git", "worktree", "remove", "--force", str(folder))
 
 
 @asynccontextmanager
