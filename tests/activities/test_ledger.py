@@ -58,7 +58,8 @@ async def test_an_attempt_of_a_dead_worker_is_retried_long_before_its_heartbeat_
         workflow_runner=UnsandboxedWorkflowRunner(),
     ):
         handle = await temporal.client.start_workflow(Patient.run, id=queue, task_queue=queue)
-        subprocess.run([sys.executable, "-c", DEAD, str(tmp_path), (await token).hex()], check=False)
+        dead = [sys.executable, "-c", DEAD, str(tmp_path), (await token).hex()]
+        await asyncio.to_thread(subprocess.run, dead, check=False)
         assert await AttemptLedger(tmp_path).hand_back(temporal.client) == 1
         assert await asyncio.wait_for(handle.result(), 30) == 2
     assert await AttemptLedger(tmp_path).hand_back(temporal.client) == 0
