@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DatabaseError, DataError, DBAPIError, IntegrityError, ProgrammingError
 from sqlmodel import Session
 
 from orchex.domain.errors import StorageError
@@ -70,7 +70,11 @@ def open_database(url: str | None, home: Path) -> Database:
     if url is None:
         home.mkdir(parents=True, exist_ok=True, mode=0o700)
     database = Database(database_url(url, home))
-    database.migrate()
+    try:
+        database.migrate()
+    except BaseException:
+        database.close()
+        raise
     return database
 
 
@@ -116,7 +120,9 @@ def _told() -> Iterator[None]:
     """Errors of the engine below as ours, with what to do about them."""
     try:
         yield
-    except OperationalError as error:
+    except (IntegrityError, ProgrammingError, DataError):  # bugs of ours, not of the place
+        raise
+    except DatabaseError as error:
         reason = str(error.orig)
         if "disk is full" in reason or "disk full" in reason:
             raise StorageError(f"the store is full: {reason}", hint="Free disk space and try again.") from error
@@ -124,5 +130,10 @@ def _told() -> Iterator[None]:
             raise StorageError(
                 f"the store cannot be written: {reason}",
                 hint="Check the rights of ORCHEX_HOME, or point ORCHEX_HOME at a folder you own.",
+            ) from error
+        if "malformed" in reason or "not a database" in reason:
+            raise StorageError(
+                f"the store is damaged: {reason}",
+                hint="Put a copy of orchex.db back into ORCHEX_HOME, or move it away to begin with an empty one.",
             ) from error
         raise StorageError(f"the store did not answer: {reason}", hint="Try again.") from error

@@ -70,7 +70,10 @@ class Journal:
 
 
 def _project(session: Session, execution: ExecutionRow, event: Event) -> None:
-    """Fold one event into the rows that status is read from. A terminal status never changes."""
+    """Fold one event into the rows that status is read from. A terminal status never changes.
+
+    The row may know of a cancel before the events from before it arrive: then it stays ``cancelling`` until the end.
+    """
     if Status(execution.status).terminal:
         return
     data = event.data
@@ -79,9 +82,9 @@ def _project(session: Session, execution: ExecutionRow, event: Event) -> None:
             execution.started_at = execution.started_at or event.at
             if execution.status == Status.QUEUED:
                 execution.status = Status.RUNNING
-        case EventType.EXECUTION_AWAITING_APPROVAL:
+        case EventType.EXECUTION_AWAITING_APPROVAL if execution.status != Status.CANCELLING:
             execution.status = Status.AWAITING_APPROVAL
-        case EventType.EXECUTION_APPROVED:
+        case EventType.EXECUTION_APPROVED if execution.status != Status.CANCELLING:
             execution.status = Status.RUNNING
         case EventType.EXECUTION_CANCELLING:
             execution.status = Status.CANCELLING

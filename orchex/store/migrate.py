@@ -4,7 +4,10 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.util.exc import CommandError
 from sqlalchemy import Engine
+
+from orchex.domain.errors import StorageError
 
 
 def config_for(engine: Engine) -> Config:
@@ -15,8 +18,17 @@ def config_for(engine: Engine) -> Config:
 
 
 def upgrade(engine: Engine, revision: str = "head") -> None:
-    """Run every migration up to ``revision``, in one transaction that other processes wait for."""
-    command.upgrade(config_for(engine), revision)
+    """Run every migration up to ``revision``, in one transaction that other processes wait for.
+
+    Raises :class:`StorageError` when the schema is of a revision that is not known here.
+    """
+    try:
+        command.upgrade(config_for(engine), revision)
+    except CommandError as error:
+        raise StorageError(
+            f"the store was written by a newer Orchex: {error}",
+            hint="Use that version again, or point ORCHEX_HOME or ORCHEX_DATABASE_URL at another place.",
+        ) from error
 
 
 def check(engine: Engine) -> None:
