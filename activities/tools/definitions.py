@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from orchex.domain.errors import EditRefused
+from orchex.domain.turn import ToolDefinition
 
 Path = Annotated[str, Field(description="A path relative to the project's root, with forward slashes.")]
 
@@ -103,9 +104,12 @@ TOOLS: dict[str, type[ToolInput]] = {
 }
 
 
-def tool_definitions() -> list[dict[str, Any]]:
+def tool_definitions() -> tuple[ToolDefinition, ...]:
     """What goes into ``tools`` of a Messages request."""
-    return [{"name": name, "description": tool.__doc__, "input_schema": _schema(tool)} for name, tool in TOOLS.items()]
+    return tuple(
+        ToolDefinition(name=name, description=tool.__doc__ or "", input_schema=_schema(tool))
+        for name, tool in TOOLS.items()
+    )
 
 
 def read_input(name: str, given: dict[str, Any]) -> ToolInput:

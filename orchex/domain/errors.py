@@ -13,10 +13,13 @@
     │   ├── CommandFailed           command_failed
     │   ├── TestsRequired           tests_required
     │   ├── PlanInvalid             plan_invalid
-    │   ├── ModelUnavailable        model_unavailable
+    │   ├── ModelUnavailable        model_unavailable; also with the usage of a failed attempt, and when to come back
+    │   ├── ModelRefused            model_refused
+    │   ├── BudgetExceeded          budget_exceeded
     │   ├── OwnershipViolation      ownership_violation
     │   ├── MergeConflict           merge_conflict
     │   └── WorkspaceLost           workspace_lost
+    ├── ContextOverflow             what was asked is more than the model reads at once; less of it may fit
     ├── EditRefused                 a tool call was refused; told to whoever asked for the edit, nothing was written
     ├── WorkspaceBusy               another attempt still holds the workspace; the same call may succeed later
     ├── CommandNotStarted           the program could not be executed at all: its folder or its mounts are missing
@@ -29,6 +32,7 @@ from collections.abc import Iterable
 from typing import ClassVar
 
 from orchex.domain.diagnostic import Diagnostic
+from orchex.domain.turn import TokenUsage
 
 
 class OrchexError(Exception):
@@ -97,7 +101,34 @@ class PlanInvalid(ExecutionFailure):
 
 
 class ModelUnavailable(ExecutionFailure):
+    """No answer. ``transient``: the same call may succeed later, after ``retry_after`` seconds if they are given.
+
+    ``usage`` is what the attempt is known to have cost although it gave no answer.
+    """
+
     code = "model_unavailable"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        transient: bool = False,
+        retry_after: float | None = None,
+        usage: TokenUsage | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.transient = transient
+        self.retry_after = retry_after
+        self.usage = usage or TokenUsage()
+
+
+class ModelRefused(ExecutionFailure):
+    code = "model_refused"
+
+
+class BudgetExceeded(ExecutionFailure):
+    code = "budget_exceeded"
 
 
 class OwnershipViolation(ExecutionFailure):
@@ -116,6 +147,10 @@ class MergeConflict(ExecutionFailure):
 
 class WorkspaceLost(ExecutionFailure):
     code = "workspace_lost"
+
+
+class ContextOverflow(OrchexError):
+    code = "context_overflow"
 
 
 class EditRefused(OrchexError):

@@ -10,8 +10,26 @@ class _Block(BaseModel):
 
 
 class TextBlock(_Block):
+    """``cache`` marks the end of a prefix that later requests will repeat word for word."""
+
     type: Literal["text"] = "text"
     text: str
+    cache: bool = False
+
+
+class ThinkingBlock(_Block):
+    """What a model thought; it goes back unchanged, with the signature that proves it is the model's own."""
+
+    type: Literal["thinking"] = "thinking"
+    thinking: str
+    signature: str
+
+
+class RedactedThinkingBlock(_Block):
+    """A thought that only its model can read."""
+
+    type: Literal["redacted_thinking"] = "redacted_thinking"
+    data: str
 
 
 class ToolUseBlock(_Block):
@@ -32,7 +50,9 @@ class ToolResultBlock(_Block):
     is_error: bool = False
 
 
-Block = Annotated[TextBlock | ToolUseBlock | ToolResultBlock, Field(discriminator="type")]
+Block = Annotated[
+    TextBlock | ThinkingBlock | RedactedThinkingBlock | ToolUseBlock | ToolResultBlock, Field(discriminator="type")
+]
 
 
 class Message(BaseModel):
@@ -76,23 +96,46 @@ class TokenUsage(BaseModel):
         )
 
 
+class ToolDefinition(BaseModel):
+    """A tool in the form of the Messages API; ``input_schema`` is the JSON Schema of its input."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    description: str
+    input_schema: dict[str, Any]
+
+
 class TurnRequest(BaseModel):
-    """What is asked of a provider: the conversation so far within one step."""
+    """What is asked of a provider: the conversation so far within one step.
+
+    ``output_schema`` is the JSON Schema that the answer's text must follow; null for free text and tools.
+    ``max_tokens`` bounds the answer, thoughts included.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     model: str
     messages: tuple[Message, ...]
+    system: str = ""
+    tools: tuple[ToolDefinition, ...] = ()
+    output_schema: dict[str, Any] | None = None
+    max_tokens: int = 16_000
 
 
 class TurnResult(BaseModel):
-    """A provider's answer."""
+    """A provider's answer. ``model`` is the one that really answered, when the provider says so."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     content: tuple[Block, ...]
     stop_reason: StopReason
     usage: TokenUsage = TokenUsage()
+    model: str | None = None
+
+    @property
+    def text(self) -> str:
+        return "".join(block.text for block in self.content if isinstance(block, TextBlock))
 
     @property
     def tool_calls(self) -> tuple[ToolUseBlock, ...]:

@@ -12,7 +12,7 @@ from sqlmodel import Session
 
 from orchex.domain.errors import StorageError
 
-SCHEMA_REVISION = "0001"
+SCHEMA_REVISION = "0002"
 """The newest migration. Kept here so that a start on an up-to-date database need not load Alembic."""
 
 

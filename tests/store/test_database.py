@@ -18,7 +18,7 @@ from orchex.store.tables import EventRow
 from tests.store.conftest import accept
 from tests.store.writing import AT, open_at
 
-TABLES = {"alembic_version", "artifacts", "events", "executions", "steps", "streams"}
+TABLES = {"alembic_version", "artifacts", "events", "executions", "steps", "streams", "turns"}
 
 
 def test_an_empty_database_is_brought_to_the_newest_schema(database: Database) -> None:

@@ -265,13 +265,12 @@ async def test_a_hostile_pattern_costs_no_time(box: ToolBox, root: Path) -> None
 
 def test_the_definitions_are_in_the_form_of_the_messages_api() -> None:
     definitions = tool_definitions()
-    names = [definition["name"] for definition in definitions]
+    names = [definition.name for definition in definitions]
     assert names == "view create str_replace insert delete rename apply_patch list search run_command".split()  # noqa: SIM905
     for definition in definitions:
-        assert set(definition) == {"name", "description", "input_schema"}
-        assert definition["description"]
-        assert definition["input_schema"]["type"] == "object"
-        assert definition["input_schema"]["additionalProperties"] is False
+        assert definition.description
+        assert definition.input_schema["type"] == "object"
+        assert definition.input_schema["additionalProperties"] is False
 
 
 async def test_an_error_of_the_command_host_is_not_answered_but_raised(root: Path) -> None:

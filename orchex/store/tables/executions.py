@@ -1,19 +1,12 @@
-"""The tables. Times are UTC; JSON columns are replaced whole, never changed in place."""
+"""Executions with their streams, steps, events and artifacts."""
 
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, Column, MetaData, UniqueConstraint
-from sqlmodel import Field, SQLModel
+from sqlalchemy import JSON, Column, UniqueConstraint
+from sqlmodel import Field
 
-SQLModel.metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
+from orchex.store.tables.base import SQLModel
 
 
 class ExecutionRow(SQLModel, table=True):
@@ -65,6 +58,8 @@ class StreamRow(SQLModel, table=True):
 
 
 class StepRow(SQLModel, table=True):
+    """One step. ``category`` is the kind of failure it met or mends; ``sandbox`` what confined a model's commands."""
+
     __tablename__ = "steps"
 
     execution_id: str = Field(primary_key=True, foreign_key="executions.id", max_length=40)
@@ -75,6 +70,9 @@ class StepRow(SQLModel, table=True):
     status: str = Field(max_length=20)
     attempts: int = 1
     tokens: int = 0
+    cost_usd: float | None = None
+    category: str | None = Field(default=None, max_length=20)
+    sandbox: str | None = Field(default=None, max_length=40)
     started_at: datetime | None = None
     finished_at: datetime | None = None
 
