@@ -106,6 +106,8 @@ class Metrics(Wire):
 
 
 class Step(Wire):
+    """``category`` is the kind of failure the step met or mends; ``sandbox`` what confined a model's commands."""
+
     index: int
     stream: str
     kind: StepKind
@@ -116,6 +118,8 @@ class Step(Wire):
     finished_at: Moment | None = None
     tokens: int = 0
     cost_usd: float | None = None
+    category: str | None = None
+    sandbox: str | None = None
 
 
 class StreamState(Wire):
