@@ -6,7 +6,25 @@
     ├── InvalidInput                the caller can mend it: CLI exit 2, HTTP 422
     │   ├── InvalidManifest         carries diagnostics with file:line:column
     │   ├── ProjectRefused          the project folder cannot be worked on as it is
-    │   └── NotFound                no such execution, artifact, stream
+    │   ├── NotFound                no such execution, artifact, stream, member, key
+    │   └── IdempotencyKeyReused    the same Idempotency-Key with another body
+    ├── AccessDenied                whoever asks may not: CLI exit 3
+    │   ├── InvalidKey              no such API key, or it has expired or was revoked: HTTP 401
+    │   ├── InsufficientScope       the key lacks a scope: HTTP 403
+    │   ├── InsufficientRole        the key's owner lacks a role: HTTP 403
+    │   └── TeamSuspended           HTTP 403
+    ├── PaymentRequired             the plan does not reach: CLI exit 4, HTTP 402
+    │   ├── QuotaExceeded           carries the meter, its limit, what is used, and when it starts again
+    │   ├── PlanRequired            another plan allows it
+    │   └── SubscriptionPastDue     nothing new starts until the invoice is paid
+    ├── Conflict                    not as things stand now: HTTP 409
+    │   ├── IdempotencyInProgress   the same request is being answered
+    │   ├── LastOwner               a team keeps an owner
+    │   └── AlreadyMember
+    ├── StateChanged                somebody changed it since it was read: HTTP 412
+    ├── TooMany                     CLI exit 4, HTTP 429
+    │   ├── RateLimited             carries the policy and when to come back
+    │   └── ConcurrencyLimited      too many executions wait already
     ├── ExecutionFailure            ends a stream or an execution; ``code`` is a failure code of the API
     │   ├── TimedOut                timeout
     │   ├── MaxStepsExceeded        max_steps_exceeded
@@ -29,6 +47,7 @@
 """
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import ClassVar
 
 from orchex.domain.diagnostic import Diagnostic
@@ -74,6 +93,94 @@ class ProjectRefused(InvalidInput):
 
 class NotFound(InvalidInput):
     code = "not_found"
+
+
+class IdempotencyKeyReused(InvalidInput):
+    code = "idempotency_key_reused"
+
+
+class AccessDenied(OrchexError):
+    """Whoever asks may not. What exists in another team is never told by one of these: that is :class:`NotFound`."""
+
+
+class InvalidKey(AccessDenied):
+    code = "invalid_api_key"
+
+
+class InsufficientScope(AccessDenied):
+    code = "insufficient_scope"
+
+
+class InsufficientRole(AccessDenied):
+    code = "insufficient_role"
+
+
+class TeamSuspended(AccessDenied):
+    code = "team_suspended"
+
+
+class PaymentRequired(OrchexError):
+    """The team's plan or its account does not reach."""
+
+
+class QuotaExceeded(PaymentRequired):
+    """``used`` counts what is reserved too; ``resets_at`` is when the meter starts again from zero (UTC)."""
+
+    code = "quota_exceeded"
+
+    def __init__(self, message: str, *, meter: str, limit: int, used: int, resets_at: datetime, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.meter = meter
+        self.limit = limit
+        self.used = used
+        self.resets_at = resets_at
+
+
+class PlanRequired(PaymentRequired):
+    code = "plan_required"
+
+
+class SubscriptionPastDue(PaymentRequired):
+    code = "subscription_past_due"
+
+
+class Conflict(OrchexError):
+    """Not as things stand now; the same call may succeed in another state."""
+
+
+class IdempotencyInProgress(Conflict):
+    code = "idempotency_in_progress"
+    retryable = True
+
+
+class LastOwner(Conflict):
+    code = "last_owner"
+
+
+class AlreadyMember(Conflict):
+    code = "already_member"
+
+
+class StateChanged(OrchexError):
+    code = "etag_mismatch"
+
+
+class TooMany(OrchexError):
+    """``retry_after`` is in seconds."""
+
+    retryable = True
+
+    def __init__(self, message: str, *, retry_after: float, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after = retry_after
+
+
+class RateLimited(TooMany):
+    code = "rate_limited"
+
+
+class ConcurrencyLimited(TooMany):
+    code = "concurrency_limited"
 
 
 class ExecutionFailure(OrchexError):

@@ -8,8 +8,13 @@ _ULID = "[0-9A-HJKMNP-TV-Z]{26}"
 EXECUTION_ID = re.compile(f"exec_{_ULID}")
 
 
+def new_id(prefix: str) -> str:
+    """``prefix`` is ``exec``, ``team``, ``usr``, ``key`` or another of the API's."""
+    return f"{prefix}_{ULID()}"
+
+
 def new_execution_id() -> str:
-    return f"exec_{ULID()}"
+    return new_id("exec")
 
 
 def is_execution_id(text: str) -> bool:
