@@ -25,6 +25,7 @@ from orchex.domain.execution import (
 )
 from orchex.store.database import Database
 from orchex.store.tables import ArtifactRow, ExecutionRow, StepRow, StreamRow
+from orchex.store.turns import spent_by
 
 UNFINISHED = tuple(status for status in Status if not status.terminal)
 
@@ -190,7 +191,6 @@ def _document(session: Session, row: ExecutionRow, *, whole: bool) -> Execution:
     status = Status(row.status)
     end = row.finished_at or datetime.now(UTC)
     elapsed = int((end - (row.started_at or row.created_at)).total_seconds() * 1000)
-    tokens = sum(step.tokens for step in steps)
     totals = [stream.total for stream in streams]
     return Execution(
         id=row.id,
@@ -207,17 +207,32 @@ def _document(session: Session, row: ExecutionRow, *, whole: bool) -> Execution:
         elapsed=elapsed,
         current_step=row.current_step,
         progress=Progress(
-            current=sum(stream.cursor for stream in streams),
+            current=sum(stream.done for stream in streams),
             total=sum(total for total in totals if total is not None)
             if any(total is not None for total in totals)
             else None,
         ),
         result=_result(session, row, status, whole) if status.terminal else None,
-        metrics=Metrics(duration=elapsed, tokens_used=tokens, tokens=Tokens(), cost_usd=None),
+        metrics=_metrics(session, row.id, elapsed),
         error=Failure.model_validate(row.error) if row.error else None,
         streams=tuple(_stream_state(stream) for stream in streams),
         steps=steps,
         resumed_from=row.resumed_from,
+    )
+
+
+def _metrics(session: Session, execution_id: str, elapsed: int) -> Metrics:
+    spent = spent_by(session, execution_id)
+    if spent is None:
+        return Metrics(duration=elapsed)
+    usage = spent.usage
+    return Metrics(
+        duration=elapsed,
+        tokens_used=usage.total,
+        tokens=Tokens(
+            input=usage.input, output=usage.output, cache_read=usage.cache_read, cache_write=usage.cache_write
+        ),
+        cost_usd=spent.cost_usd,
     )
 
 

@@ -113,7 +113,7 @@ def _plan(stream: StreamRow, data: dict[str, Any]) -> None:
     stream.plan_ref = data["plan_ref"]
     stream.plan_titles = data["titles"]
     stream.total = data["total"]
-    stream.cursor = data["cursor"]
+    stream.cursor = stream.done = data["cursor"]
     stream.base = data["base"]
     stream.checkpoint = stream.resumable = data["checkpoint"]
 
@@ -149,14 +149,18 @@ def _finish_step(session: Session, execution: ExecutionRow, data: dict[str, Any]
     step.finished_at = at
     step.attempts = data.get("attempts", step.attempts)
     step.tokens = data.get("tokens", 0)
+    step.cost_usd = data.get("cost_usd")
+    step.category = data.get("category")
+    step.sandbox = data.get("sandbox")
     execution.current_step = None
     if "cursor" in data:
         stream = _stream(session, execution.id, data)
         stream.cursor = data["cursor"]
+        stream.done = data.get("done", data["cursor"])
         stream.checkpoint = data["checkpoint"]
-        if data["cursor"] > data["index"]:
+        if data.get("whole", data["cursor"] > data["index"]):
             stream.resumable = data["checkpoint"]
-        stream.total = max(stream.total or 0, data["cursor"])
+        stream.total = data.get("total") or max(stream.total or 0, data["cursor"])
 
 
 def _finish(session: Session, execution: ExecutionRow, event: Event) -> None:

@@ -36,7 +36,8 @@ class ExecutionRow(SQLModel, table=True):
 class StreamRow(SQLModel, table=True):
     """One stream of an execution and how far it came; enough to resume it.
 
-    ``checkpoint`` is the last one and may hold half a step; ``resumable`` is the one that step ``cursor`` starts from.
+    ``checkpoint`` is the last one and may hold half a step; ``resumable`` is the one that entry ``cursor`` of the
+    agenda starts from. ``done`` of ``total`` counts what is told as progress, heals and commands run again included.
     """
 
     __tablename__ = "streams"
@@ -54,6 +55,7 @@ class StreamRow(SQLModel, table=True):
     plan_titles: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
     total: int | None = None
     cursor: int = 0
+    done: int = 0
     landed: bool = False
 
 

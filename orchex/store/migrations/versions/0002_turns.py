@@ -30,6 +30,9 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("turns", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_turns_execution_id"), ["execution_id"], unique=False)
+    with op.batch_alter_table("streams", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("done", sa.Integer(), nullable=False, server_default="0"))
+    op.execute("UPDATE streams SET done = cursor")
     with op.batch_alter_table("steps", schema=None) as batch_op:
         batch_op.add_column(sa.Column("cost_usd", sa.Float(), nullable=True))
         batch_op.add_column(sa.Column("category", sa.String(20), nullable=True))

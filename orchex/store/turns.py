@@ -1,0 +1,211 @@
+"""Turns: answers that were recorded, what they cost, and budgets that hold across everything an execution does."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from sqlalchemy import func, update
+from sqlalchemy import select as select_columns
+from sqlmodel import Session, col, select
+
+from orchex.domain.errors import BudgetExceeded
+from orchex.domain.turn import TokenUsage
+from orchex.store.database import Database
+from orchex.store.tables import ExecutionRow, TurnRow
+
+
+class Attempt(NamedTuple):
+    """One attempt at one turn; ``key`` is the same over all attempts."""
+
+    key: str
+    number: int
+    execution_id: str
+    stream: str
+    model: str
+
+
+class Spent(NamedTuple):
+    """What was used or is reserved. ``cost_usd`` is null when a price is unknown."""
+
+    usage: TokenUsage
+    cost_usd: float | None
+
+
+@dataclass(frozen=True)
+class Ceiling:
+    """The most that may be spent; null for no bound. ``whose`` names it in an error."""
+
+    whose: str
+    tokens: int | None = None
+    cost_usd: float | None = None
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a turn will take before its answer is known: ``input`` tokens and what they cost, and one output token's."""
+
+    input: int
+    input_usd: float | None
+    output_usd: float | None
+
+    def cost(self, output: int) -> float | None:
+        if self.input_usd is None or self.output_usd is None:
+            return None
+        return self.input_usd + self.output_usd * output
+
+
+SHORTEST_ANSWER = 256
+"""Tokens: with less left over there is no use in asking."""
+
+
+class Turns:
+    """All SQL about turns."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def answer(self, key: str) -> str | None:
+        """The reference of the answer that was recorded for this turn, if there is one."""
+        with self._database.read() as session:
+            query = select(TurnRow.answer).where(TurnRow.key == key, col(TurnRow.answer).is_not(None))
+            return session.exec(query).first()
+
+    def reserve(
+        self, attempt: Attempt, estimate: Estimate, longest: int, ceilings: Sequence[tuple[Ceiling, bool]]
+    ) -> int:
+        """Set aside what the turn may take; returns how many tokens its answer may have, at most ``longest``.
+
+        A ceiling holds for the whole execution, or, when its flag is true, for the attempt's stream alone. Attempts
+        that were never settled, because their worker died, stay counted with the input they had sent.
+
+        Raises :class:`BudgetExceeded` when too little is left for an answer.
+        """
+        with self._database.write() as session:
+            # Locked before anything is summed up: streams of one execution reserve at the same time.
+            session.get(ExecutionRow, attempt.execution_id, with_for_update=True)
+            _settle_lost(session, attempt.key)
+            for ceiling, stream_only in ceilings:
+                spent = _spent(session, attempt.execution_id, attempt.stream if stream_only else None)
+                longest = min(longest, _room(ceiling, spent, estimate))
+            session.merge(
+                TurnRow(
+                    **attempt._asdict() | {"attempt": attempt.number},
+                    at=datetime.now(UTC),
+                    input_tokens=estimate.input,
+                    output_tokens=longest,
+                    cost_usd=estimate.cost(longest),
+                )
+            )
+            return longest
+
+    def settle(self, attempt: Attempt, usage: TokenUsage, cost_usd: float | None, answer: str | None = None) -> None:
+        """Replace the reservation by what the attempt really took; ``answer`` is the reference of what it gave."""
+        with self._database.write() as session:
+            session.exec(
+                update(TurnRow)
+                .where(col(TurnRow.key) == attempt.key, col(TurnRow.attempt) == attempt.number)
+                .values(
+                    settled=True,
+                    input_tokens=usage.input,
+                    output_tokens=usage.output,
+                    cache_read_tokens=usage.cache_read,
+                    cache_write_tokens=usage.cache_write,
+                    cost_usd=cost_usd,
+                    answer=answer,
+                    blobs=[answer] if answer else [],
+                )
+            )
+
+    def left(self, key: str, blobs: Iterable[str]) -> None:
+        """Note what else the turn left in the blob store."""
+        with self._database.write() as session:
+            row = session.exec(select(TurnRow).where(TurnRow.key == key, col(TurnRow.answer).is_not(None))).first()
+            if row is not None:
+                row.blobs = list(dict.fromkeys((*row.blobs, *blobs)))
+                session.add(row)
+
+    def spent_on(self, key: str) -> Spent:
+        """What all attempts at one turn took."""
+        with self._database.read() as session:
+            rows = session.exec(select(TurnRow).where(TurnRow.key == key)).all()
+        usage = TokenUsage()
+        for row in rows:
+            usage = usage.plus(_usage(row))
+        costs = [row.cost_usd for row in rows if _usage(row).total]
+        return Spent(usage, None if None in costs else sum(cost for cost in costs if cost is not None))
+
+    def blobs(self) -> set[str]:
+        """Every blob that some execution's turns still need."""
+        with self._database.read() as session:
+            return {ref for refs in session.exec(select(TurnRow.blobs)) for ref in refs}
+
+
+def spent_by(session: Session, execution_id: str) -> Spent | None:
+    """What an execution's turns took so far; null when it took none."""
+    return _spent(session, execution_id, None) if _has_turns(session, execution_id) else None
+
+
+def _has_turns(session: Session, execution_id: str) -> bool:
+    return session.exec(select(TurnRow.key).where(TurnRow.execution_id == execution_id).limit(1)).first() is not None
+
+
+def _spent(session: Session, execution_id: str, stream: str | None) -> Spent:
+    tokens = (TurnRow.input_tokens, TurnRow.output_tokens, TurnRow.cache_read_tokens, TurnRow.cache_write_tokens)
+    total = sum(col(column) for column in tokens[1:]) + col(tokens[0])
+    query = select_columns(
+        *(func.coalesce(func.sum(column), 0) for column in tokens),
+        func.coalesce(func.sum(TurnRow.cost_usd), 0.0),
+        func.count().filter(col(TurnRow.cost_usd).is_(None), total > 0),
+    ).where(col(TurnRow.execution_id) == execution_id)
+    if stream is not None:
+        query = query.where(col(TurnRow.stream) == stream)
+    input_, output, read, written, cost, unknown = session.execute(query).one()
+    usage = TokenUsage(input=input_, output=output, cache_read=read, cache_write=written)
+    return Spent(usage, None if unknown else cost)
+
+
+def _settle_lost(session: Session, key: str) -> None:
+    """Attempts whose worker died in mid-answer: their input was sent, of their output nothing is known."""
+    session.exec(
+        update(TurnRow)
+        .where(col(TurnRow.key) == key, col(TurnRow.settled).is_(False))
+        .values(settled=True, output_tokens=0)
+    )
+
+
+def _room(ceiling: Ceiling, spent: Spent, estimate: Estimate) -> int:
+    """How long an answer may be under one ceiling."""
+    rooms = []
+    if ceiling.tokens is not None:
+        rooms.append(ceiling.tokens - spent.usage.total - estimate.input)
+        if rooms[-1] < SHORTEST_ANSWER:
+            raise BudgetExceeded(
+                f"{spent.usage.total:,} of the {ceiling.tokens:,} tokens of {ceiling.whose} are used, and the next "
+                f"turn would send about {estimate.input:,}",
+                hint="Raise maxTokens, or narrow the context; `orchex resume` goes on from the last checkpoint.",
+            )
+    if ceiling.cost_usd is not None:
+        if spent.cost_usd is None or estimate.input_usd is None or not estimate.output_usd:
+            raise BudgetExceeded(
+                f"maxCostUsd of {ceiling.whose} cannot be held: the price of the model is not known",
+                hint="Name its price in the file of ORCHEX_PRICES, or bound maxTokens instead.",
+            )
+        left = ceiling.cost_usd - spent.cost_usd - estimate.input_usd
+        rooms.append(int(left / estimate.output_usd))
+        if rooms[-1] < SHORTEST_ANSWER:
+            raise BudgetExceeded(
+                f"${spent.cost_usd:.4f} of the ${ceiling.cost_usd:.4f} of {ceiling.whose} are spent, and the next "
+                f"turn would cost ${estimate.input_usd:.4f} and more",
+                hint="Raise maxCostUsd, or narrow the context; `orchex resume` goes on from the last checkpoint.",
+            )
+    return min(rooms, default=10**9)
+
+
+def _usage(row: TurnRow) -> TokenUsage:
+    return TokenUsage(
+        input=row.input_tokens,
+        output=row.output_tokens,
+        cache_read=row.cache_read_tokens,
+        cache_write=row.cache_write_tokens,
+    )
