@@ -20,7 +20,8 @@
     ├── Conflict                    not as things stand now: HTTP 409
     │   ├── IdempotencyInProgress   the same request is being answered
     │   ├── LastOwner               a team keeps an owner
-    │   └── AlreadyMember
+    │   ├── AlreadyMember
+    │   └── NotAwaitingApproval     no such plan waits
     ├── StateChanged                somebody changed it since it was read: HTTP 412
     ├── TooMany                     CLI exit 4, HTTP 429
     │   ├── RateLimited             carries the policy and when to come back
@@ -42,8 +43,9 @@
     ├── WorkspaceBusy               another attempt still holds the workspace; the same call may succeed later
     ├── CommandNotStarted           the program could not be executed at all: its folder or its mounts are missing
     ├── CommandHostLost             the process that watched a command vanished; how it ended is unknown
-    ├── StorageError                disk full, read-only home, damaged store
-    └── StackError                  the embedded stack could not be started or reached
+    ├── StorageError                read-only home, damaged store, a database that does not answer
+    │   └── StorageFull             disk full
+    └── StackError                  the embedded stack could not be started, or Temporal does not answer
 """
 
 from collections.abc import Iterable
@@ -159,6 +161,10 @@ class LastOwner(Conflict):
 
 class AlreadyMember(Conflict):
     code = "already_member"
+
+
+class NotAwaitingApproval(Conflict):
+    code = "not_awaiting_approval"
 
 
 class StateChanged(OrchexError):
@@ -281,6 +287,10 @@ class CommandHostLost(OrchexError):
 class StorageError(OrchexError):
     code = "storage_error"
     retryable = True
+
+
+class StorageFull(StorageError):
+    code = "storage_full"
 
 
 class StackError(OrchexError):

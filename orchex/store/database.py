@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import DatabaseError, DataError, DBAPIError, IntegrityError, ProgrammingError
 from sqlmodel import Session
 
-from orchex.domain.errors import StorageError
+from orchex.domain.errors import StorageError, StorageFull
 
 SCHEMA_REVISION = "0002"
 """The newest migration. Kept here so that a start on an up-to-date database need not load Alembic."""
@@ -25,7 +25,8 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self.engine = _sqlite(url) if url.startswith("sqlite") else create_engine(url, pool_pre_ping=True)
+        self.embedded = url.startswith("sqlite")
+        self.engine = _sqlite(url) if self.embedded else create_engine(url, pool_pre_ping=True)
 
     @contextmanager
     def read(self) -> Iterator[Session]:
@@ -125,7 +126,7 @@ def _told() -> Iterator[None]:
     except DatabaseError as error:
         reason = str(error.orig)
         if "disk is full" in reason or "disk full" in reason:
-            raise StorageError(f"the store is full: {reason}", hint="Free disk space and try again.") from error
+            raise StorageFull(f"the store is full: {reason}", hint="Free disk space and try again.") from error
         if "readonly" in reason or "unable to open" in reason:
             raise StorageError(
                 f"the store cannot be written: {reason}",

@@ -1,0 +1,51 @@
+"""Lists: newest first, a page at a time, each page naming the next."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Generic, TypeVar
+from urllib.parse import urlencode
+
+from fastapi import Query
+from pydantic import AfterValidator
+from starlette.datastructures import URL
+from starlette.requests import Request
+
+from orchex.domain.execution import Wire
+
+Limit = Annotated[int, Query(ge=1, le=100, description="Results per page.")]
+"""Of a page; 0 and 101 are refused, not clamped. Give the parameter the default 50."""
+
+DEFAULT_LIMIT = 50
+
+Item = TypeVar("Item")
+
+
+def _plain(text: str | None) -> str | None:
+    if text is not None and "\0" in text:
+        raise ValueError("holds a NUL character")
+    return text
+
+
+Before = Annotated[
+    str | None,
+    AfterValidator(_plain),
+    Query(max_length=100, description="An id or a `nextCursor` of this list: what is older than it, exclusive."),
+]
+
+
+class Page(Wire, Generic[Item]):
+    """One page. ``next_cursor`` is null on the last one."""
+
+    data: tuple[Item, ...]
+    has_more: bool
+    next_cursor: str | None
+
+
+def next_link(request: Request, cursor: str) -> dict[str, str]:
+    """The header that names the next page."""
+    query = [(name, value) for name, value in request.query_params.multi_items() if name != "before"]
+    return {"Link": f'<{URL(str(request.url)).path}?{urlencode([*query, ("before", cursor)])}>; rel="next"'}
+
+
+def newest_first(rows: Sequence[Any], limit: int) -> tuple[Sequence[Any], bool]:
+    """The page out of ``limit + 1`` rows asked for, and whether there are more."""
+    return rows[:limit], len(rows) > limit
