@@ -18,7 +18,11 @@ from orchex.store.tables import EventRow
 from tests.store.conftest import accept
 from tests.store.writing import AT, open_at
 
-TABLES = {"alembic_version", "artifacts", "events", "executions", "steps", "streams", "turns"}
+TABLES = {
+    *("alembic_version", "artifacts", "events", "executions", "steps", "streams", "turns"),
+    *("teams", "users", "memberships", "api_keys", "audit", "idempotency"),
+    *("usage_events", "usage_months", "usage_days", "subscriptions", "closed_months"),
+}
 
 
 def test_an_empty_database_is_brought_to_the_newest_schema(database: Database) -> None:

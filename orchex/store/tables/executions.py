@@ -3,16 +3,25 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, Column, UniqueConstraint
+from sqlalchemy import JSON, Column, Index, UniqueConstraint, false
 from sqlmodel import Field
 
 from orchex.store.tables.base import SQLModel
 
 
 class ExecutionRow(SQLModel, table=True):
-    """One execution. ``spec`` is the compiled input of its workflow, kept to start or resume it from."""
+    """One execution. ``spec`` is the compiled input of its workflow, kept to start or resume it from.
+
+    One without a team was started on this machine. ``created_by`` is the API key that asked for it; ``held`` while
+    its team's concurrency limit keeps it from starting; ``reserved_month`` the month (``2026-02``) whose quota keeps
+    a place for it until it has started; ``cancel_requested_at`` when a cancel was asked for, kept until it has ended.
+    """
 
     __tablename__ = "executions"
+    __table_args__ = (
+        Index("ix_executions_team_id_id", "team_id", "id"),
+        Index("ix_executions_team_id_status", "team_id", "status"),
+    )
 
     id: str = Field(primary_key=True, max_length=40)
     status: str = Field(max_length=20, index=True)
@@ -31,6 +40,15 @@ class ExecutionRow(SQLModel, table=True):
     summary: str | None = None
     applied: bool = False
     error: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON))
+    team_id: str | None = Field(default=None, foreign_key="teams.id", max_length=40)
+    created_by: str | None = Field(default=None, max_length=40)
+    labels: dict[str, str] = Field(
+        default_factory=dict, sa_column=Column("metadata", JSON, nullable=False, server_default="{}")
+    )
+    held: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
+    reserved_month: str | None = Field(default=None, max_length=7)
+    cancel_requested_at: datetime | None = None
+    cancel_reason: str | None = None
 
 
 class StreamRow(SQLModel, table=True):
