@@ -60,6 +60,18 @@ class Settings(BaseSettings):
     task_queue: str = Field(default="orchex", min_length=1, max_length=200)
     """The Temporal task queue that workflows and activities run on."""
 
+    api_host: str = Field(default="127.0.0.1", min_length=1, max_length=255)
+    """The address that the API listens at."""
+    api_port: int | None = Field(default=None, ge=0, le=65535)
+    """The port that the API listens at, 0 for any free one; none means 8460, or a free one where that is taken."""
+    api_hosts: str = Field(default="", max_length=4000)
+    """Names and addresses, separated by commas, that requests to the API may give as their Host; local ones always
+    may. ``*`` allows all."""
+    projects: str | None = None
+    """The projects that the API's executions may name: a mapping from name to folder, in JSON or YAML."""
+    projects_file: AbsolutePath | None = None
+    """A file with that mapping."""
+
     @property
     def external_temporal(self) -> bool:
         """Whether Temporal's own environment configuration names a server; then none is started here."""

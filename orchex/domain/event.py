@@ -4,11 +4,15 @@ An event's ``id`` is ``<workflow id>:<n>``, with n counted by the workflow that 
 is the same as writing it once. The store gives each event of an execution the next gap-free sequence number.
 """
 
+from collections.abc import Callable
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel, to_snake
+
+from orchex.domain.execution import Moment, Wire
 
 
 class EventType(StrEnum):
@@ -51,3 +55,51 @@ class JournalEntry(Event):
 
     execution_id: str
     sequence: int
+
+
+class EventDocument(Wire):
+    """An entry as it goes over the wire. ``event`` and ``timestamp`` say ``type`` and ``at`` in a webhook's words.
+
+    The members of ``data`` are camelCase here and snake_case in the journal.
+    """
+
+    id: str
+    sequence: int
+    type: str
+    event: str
+    at: Moment
+    timestamp: Moment
+    execution_id: str
+    data: dict[str, Any]
+
+    @classmethod
+    def of(cls, entry: JournalEntry) -> "EventDocument":
+        return cls(
+            id=entry.id,
+            sequence=entry.sequence,
+            type=entry.type,
+            event=entry.type,
+            at=entry.at,
+            timestamp=entry.at,
+            execution_id=entry.execution_id,
+            data=_renamed(entry.data, to_camel),
+        )
+
+    def entry(self) -> JournalEntry:
+        """What the journal holds."""
+        return JournalEntry(
+            id=self.id,
+            sequence=self.sequence,
+            type=EventType(self.type),
+            at=self.at,
+            execution_id=self.execution_id,
+            data=_renamed(self.data, to_snake),
+        )
+
+
+def _renamed(value: Any, rename: Callable[[str], str]) -> Any:
+    if isinstance(value, dict):
+        return {rename(name): _renamed(member, rename) for name, member in value.items()}
+    if isinstance(value, list):
+        return [_renamed(member, rename) for member in value]
+    return value
