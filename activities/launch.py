@@ -7,6 +7,8 @@ from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
+from activities.steering import PATIENCE
+
 SERVER_BACKSTOP = timedelta(days=30)
 """The server's own limit runs no clean-up, so it stands far behind the limits that the workflow keeps itself."""
 
@@ -25,6 +27,7 @@ async def launch(client: Client, execution_id: str, spec: dict[str, Any], queue:
             id=execution_id,
             task_queue=queue,
             execution_timeout=SERVER_BACKSTOP,
+            rpc_timeout=PATIENCE,
             id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
         )

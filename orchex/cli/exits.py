@@ -6,7 +6,7 @@ import traceback
 from enum import IntEnum
 
 from orchex.cli.text import clean, paint
-from orchex.domain.errors import InvalidInput, InvalidManifest, OrchexError, StackError
+from orchex.domain.errors import Conflict, InvalidInput, InvalidManifest, OrchexError, StackError
 
 
 class ExitCode(IntEnum):
@@ -22,7 +22,7 @@ class ExitCode(IntEnum):
 
 
 def code_of_error(error: OrchexError) -> ExitCode:
-    if isinstance(error, InvalidInput):
+    if isinstance(error, (InvalidInput, Conflict)):
         return ExitCode.USAGE
     return ExitCode.UNREACHABLE if isinstance(error, StackError) else ExitCode.FAILED
 

@@ -123,7 +123,10 @@ class Step(Wire):
 
 
 class StreamState(Wire):
-    """One stream of an execution; ``reason`` says why it ended as it did."""
+    """One stream of an execution; ``reason`` says why it ended as it did.
+
+    ``plan_hash`` is the SHA-256 of its plan once there is one; whoever approves a plan names it by that.
+    """
 
     id: str
     description: str
@@ -131,6 +134,7 @@ class StreamState(Wire):
     reason: str = ""
     base: str | None = None
     checkpoint: str | None = None
+    plan_hash: str | None = None
 
 
 class Execution(Wire):
@@ -156,6 +160,7 @@ class Execution(Wire):
     streams: tuple[StreamState, ...]
     steps: tuple[Step, ...]
     resumed_from: str | None = None
+    metadata: dict[str, str] = Field(default_factory=dict)
 
 
 class ExecutionList(Wire):

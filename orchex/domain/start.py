@@ -24,7 +24,7 @@ class StartRequest(Wire):
     """A manifest's streams (all of them when none is named), or a ``task``, carried out on the folder ``project``.
 
     ``plan`` is the runbook of a task; ``environ`` the environment that its commands inherit, which is kept in a file
-    that only the user can read, and never enters the store or a workflow.
+    that only the user can read, and never enters the store or a workflow. Null leaves them the worker's own.
     """
 
     project: str
@@ -35,4 +35,4 @@ class StartRequest(Wire):
     files: tuple[str, ...] = ()
     environment: str | None = None
     options: StartOptions = StartOptions()
-    environ: Mapping[str, str] = Field(default_factory=dict)
+    environ: Mapping[str, str] | None = Field(default_factory=dict)

@@ -1,8 +1,11 @@
 """``Engine``: start, read, watch, cancel, approve, land and resume executions."""
 
-from collections.abc import Mapping
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from temporalio.client import Client, WorkflowUpdateFailedError
 from temporalio.exceptions import WorkflowAlreadyStartedError
@@ -10,8 +13,9 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities.launch import launch, spec_of
 from activities.messages import Landed
+from activities.steering import PATIENCE, cancelled_unstarted, deliver_cancel
 from orchex.domain.compiled import RunContext
-from orchex.domain.errors import InvalidInput, NotFound, StackError
+from orchex.domain.errors import InvalidInput, NotAwaitingApproval, NotFound, StackError
 from orchex.domain.execution import Execution, Status
 from orchex.domain.ids import new_execution_id
 from orchex.domain.start import StartRequest
@@ -24,7 +28,6 @@ from orchex.store.executions import Acceptance
 from workflows.land import LandWorkflow
 from workflows.manifest import ManifestWorkflow
 from workflows.messages import (
-    CancelRequest,
     LandInput,
     ManifestInput,
     ManifestStream,
@@ -33,15 +36,29 @@ from workflows.messages import (
 )
 from workflows.stream import StreamWorkflow
 
+log = logging.getLogger(__name__)
+
+DECISION_SECONDS = 10
+"""How long a worker may take to hear a decision about a plan."""
+
 
 class Engine(ExecutionReader):
-    """The one door to Temporal and the store; what it reads, it reads without Temporal."""
+    """The one door to Temporal and the store; what it reads, it reads without Temporal.
 
-    def __init__(self, client: Client, database: Database, home: Path, task_queue: str) -> None:
-        super().__init__(database, home)
+    ``client`` may be lazy: nothing is asked of it before something is started or steered.
+    """
+
+    def __init__(
+        self, client: Client, database: Database, home: Path, task_queue: str, team: str | None = None
+    ) -> None:
+        super().__init__(database, home, team)
         self._client = client
         self._queue = task_queue
         self._environments = Environments(home)
+
+    def of_team(self, team: str) -> "Engine":
+        """The same for the executions of one team: any other's are :class:`NotFound`."""
+        return Engine(self._client, self._database, self._home, self._queue, team)
 
     # -- starting
 
@@ -53,13 +70,17 @@ class Engine(ExecutionReader):
         Raises :class:`InvalidInput` before anything is kept; :class:`StackError` when Temporal does not answer, and
         then the reconciler starts what was accepted.
         """
+        return await self._launch(self.prepared(request, execution_id), request.environ)
+
+    def prepared(self, request: StartRequest, execution_id: str | None = None) -> Acceptance:
+        """What is to be accepted, compiled; nothing but blobs is kept yet. Raises :class:`InvalidInput`."""
         streams = compile_request(request, self._blobs)
         execution_id = checked(execution_id or new_execution_id())
         options = request.options
         run = RunContext(
             execution_id=execution_id, project=request.project, dry_run=options.dry_run, apply=options.apply
         )
-        accepted = Acceptance(
+        return Acceptance(
             id=execution_id,
             project=request.project,
             task=request.task,
@@ -68,8 +89,8 @@ class Engine(ExecutionReader):
             options=options.model_dump(mode="json", by_alias=True, exclude_none=True),
             spec=_spec(run, tuple(ManifestStream(stream=stream) for stream in streams)),
             streams=tuple((stream.id, stream.description) for stream in streams),
+            team_id=self._team,
         )
-        return await self._launch(accepted, request.environ)
 
     async def resume(self, execution_id: str, environ: Mapping[str, str], new_id: str | None = None) -> str:
         """Go on from where a failed or cancelled execution stopped, as a new one with a fresh clock; its id.
@@ -94,44 +115,67 @@ class Engine(ExecutionReader):
             spec=_spec(run, streams),
             streams=tuple((entry.stream.id, entry.stream.description) for entry in streams),
             resumed_from=execution_id,
+            team_id=self._team,
         )
         return await self._launch(accepted, environ)
 
-    async def _launch(self, accepted: Acceptance, environ: Mapping[str, str]) -> str:
-        self._environments.keep(accepted.id, environ)
+    async def _launch(self, accepted: Acceptance, environ: Mapping[str, str] | None) -> str:
+        if environ is not None:
+            self._environments.keep(accepted.id, environ)
         self._executions.accept(accepted)
-        with _temporal():
-            await launch(self._client, accepted.id, accepted.spec, self._queue)
-        self._executions.started(accepted.id)
+        await self.launch(accepted.id, accepted.spec)
         return accepted.id
+
+    async def launch(self, execution_id: str, spec: dict[str, Any]) -> None:
+        """Start the workflow of what was accepted; harmless when it runs already. Raises :class:`StackError`."""
+        async with _temporal():
+            await launch(self._client, execution_id, spec, self._queue)
+        await self._write(self._executions.started, execution_id)
 
     # -- steering
 
     async def cancel(self, execution_id: str, reason: str = "") -> Execution:
-        """Ask a running execution to stop; harmless when it has ended. Returns how it stands."""
-        execution = await self.get(execution_id)
-        if execution.status.terminal:
-            return execution
-        handle = self._client.get_workflow_handle(execution_id)
-        with _temporal():
-            await handle.signal("cancel", CancelRequest(reason=reason))
-        self._executions.cancelling(execution_id)
+        """Ask a running execution to stop; harmless when it has ended. Returns how it stands.
+
+        What was asked for is kept: when Temporal does not answer now, the reconciler carries it out later.
+        """
+        status = await self._write(self._executions.request_cancel, checked(execution_id), reason)
+        if not status.terminal:
+            try:
+                async with _temporal():
+                    started = await deliver_cancel(self._client, execution_id, reason)
+            except StackError as error:
+                log.warning("the cancel of %s is kept until Temporal answers: %s", execution_id, error.message)
+            else:
+                if not started:
+                    await self._write(self._journal.append, execution_id, (cancelled_unstarted(execution_id),))
+                    self._environments.forget(execution_id)
         return await self.get(execution_id)
 
-    async def decide(self, execution_id: str, *, approved: bool, reason: str = "") -> Execution:
-        """Approve or reject the plan that waits. Raises :class:`InvalidInput` when none does."""
+    async def decide(
+        self, execution_id: str, *, approved: bool, reason: str = "", plan_hash: str | None = None
+    ) -> Execution:
+        """Approve or reject the plan that waits; ``plan_hash`` says which one was looked at.
+
+        Raises :class:`NotAwaitingApproval` when none waits, or not the one that is named.
+        """
         asked = [entry for entry in await self.events(execution_id) if entry.type == "execution.awaiting_approval"]
-        if not asked or (await self.get(execution_id)).status is not Status.AWAITING_APPROVAL:
-            raise InvalidInput(f"execution {execution_id} does not wait for an approval")
+        if (await self.get(execution_id)).status is not Status.AWAITING_APPROVAL:
+            asked = []
+        if plan_hash is not None:
+            asked = [entry for entry in asked if entry.data["plan_ref"] == plan_hash]
+        if not asked:
+            what = "this plan" if plan_hash else "any plan"
+            raise NotAwaitingApproval(f"execution {execution_id} does not wait for an approval of {what}")
         waiting = asked[-1]
         streams = self._executions.streams(execution_id)
         workflow_id = execution_id if len(streams) == 1 else f"{execution_id}/{waiting.data['stream']}"
         decision = PlanDecision(plan_ref=waiting.data["plan_ref"], approved=approved, reason=reason)
         try:
-            with _temporal():
+            async with _temporal(DECISION_SECONDS):
                 await self._client.get_workflow_handle(workflow_id).execute_update("decide", decision)
-        except WorkflowUpdateFailedError as error:
-            raise InvalidInput(f"execution {execution_id} does not wait for an approval any more") from error
+        except (WorkflowUpdateFailedError, NotFound) as error:
+            raise NotAwaitingApproval(f"execution {execution_id} does not wait for an approval any more") from error
         return await self.get(execution_id)
 
     async def land(self, execution_id: str, direction: Literal["apply", "undo"]) -> Landed:
@@ -144,7 +188,7 @@ class Engine(ExecutionReader):
             )
         run = RunContext(execution_id=execution_id, project=execution.project)
         try:
-            with _temporal():
+            async with _temporal():
                 handle = await self._client.start_workflow(
                     LandWorkflow.run,
                     LandInput(run=run, direction=direction),
@@ -165,15 +209,18 @@ def _spec(run: RunContext, streams: tuple[ManifestStream, ...]) -> dict[str, obj
     return spec_of(ManifestWorkflow.__name__, ManifestInput(run=run, streams=streams).model_dump(mode="json"))
 
 
-class _temporal:
-    """Temporal's refusals as ours."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if not isinstance(error, RPCError):
-            return
+@asynccontextmanager
+async def _temporal(seconds: float = PATIENCE.total_seconds()) -> AsyncIterator[None]:
+    """Temporal's refusals as ours, and its silence too."""
+    hint = "Try again in a moment."
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError as error:
+        raise StackError(f"Temporal did not answer within {seconds:g} s", hint=hint) from error
+    except RuntimeError as error:  # a client that could not connect
+        raise StackError(f"Temporal does not answer: {error}", hint=hint) from error
+    except RPCError as error:
         if error.status is RPCStatusCode.NOT_FOUND:
             raise NotFound("Temporal knows no such running workflow: it has just ended") from error
-        raise StackError(f"Temporal did not answer: {error.message}", hint="Try again in a moment.") from error
+        raise StackError(f"Temporal did not answer: {error.message}", hint=hint) from error

@@ -1,9 +1,9 @@
 """``ExecutionReader``: what can be asked about executions with neither Temporal nor a worker."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from orchex.domain.errors import NotFound
 from orchex.domain.event import JournalEntry
@@ -14,21 +14,46 @@ from orchex.store.blobs import BlobStore
 from orchex.store.database import Database
 from orchex.store.executions import Executions
 from orchex.store.journal import Journal
+from orchex.store.tables import ArtifactRow
+
+P = ParamSpec("P")
+Answer = TypeVar("Answer")
 
 POLL_SECONDS = 0.04
 """How often a watcher looks for new journal entries; a look costs a fraction of a millisecond."""
 
 
 class ExecutionReader:
-    """Reads the store of one home. Every method raises :class:`NotFound` for an id that it does not hold."""
+    """Reads the store of one home. Every method raises :class:`NotFound` for an id that it does not hold.
 
-    def __init__(self, database: Database, home: Path) -> None:
-        self._executions = Executions(database)
+    With a ``team`` it holds that team's executions and no others.
+    """
+
+    def __init__(self, database: Database, home: Path, team: str | None = None) -> None:
+        self._database = database
+        self._home = home
+        self._team = team
+        self._executions = Executions(database, team)
         self._journal = Journal(database)
         self._blobs = BlobStore(home / "blobs")
 
+    async def _read(self, call: Callable[P, Answer], *args: P.args, **kwargs: P.kwargs) -> Answer:
+        """A short read. SQLite's is done where it stands: a thread's detour costs more than the read. A database
+        server's goes to a thread, because it may keep one waiting.
+        """
+        if self._database.embedded:
+            return call(*args, **kwargs)
+        return await asyncio.to_thread(call, *args, **kwargs)
+
+    async def _write(self, call: Callable[P, Answer], *args: P.args, **kwargs: P.kwargs) -> Answer:
+        """A transaction that writes: it may have to wait for another writer, so never where the event loop runs."""
+        return await asyncio.to_thread(call, *args, **kwargs)
+
     async def get(self, execution_id: str) -> Execution:
-        execution = self._executions.get(checked(execution_id))
+        return await self._read(self._get, checked(execution_id))
+
+    def _get(self, execution_id: str) -> Execution:
+        execution = self._executions.get(execution_id)
         if execution.result is None or not execution.options.get("dryRun"):
             return execution
         result = execution.result.model_copy(update={"plan": self._plan(execution_id)})
@@ -44,34 +69,44 @@ class ExecutionReader:
         )
 
     async def page(self, limit: int = 50, before: str | None = None, statuses: Sequence[Status] = ()) -> ExecutionList:
-        return self._executions.page(limit=limit, before=before, statuses=statuses)
+        return await self._read(self._executions.page, limit=limit, before=before, statuses=statuses)
 
     async def latest(self) -> str:
-        return self._executions.latest()
+        return await self._read(self._executions.latest)
 
     async def patch(self, execution_id: str) -> bytes:
         """The diff of the whole execution: its streams' patches one after the other."""
-        self._executions.get(checked(execution_id))
+        return await asyncio.to_thread(self._patch, checked(execution_id))
+
+    def _patch(self, execution_id: str) -> bytes:
         patches = self._executions.artifacts(execution_id, "patch")
         order = {row.stream: row.ordinal for row in self._executions.streams(execution_id)}
         patches.sort(key=lambda patch: order.get(patch.stream, 0))
         return b"".join(self._blobs.get(patch.blob) for patch in patches if patch.blob)
 
     async def artifact(self, execution_id: str, name: str) -> bytes:
-        row = self._executions.artifact(checked(execution_id), name)
-        return self._blobs.get(row.blob) if row.blob else b""
+        row = await self.artifact_row(execution_id, name)
+        return await asyncio.to_thread(self._blobs.get, row.blob) if row.blob else b""
+
+    async def artifact_row(self, execution_id: str, name: str) -> ArtifactRow:
+        """What is known of an artifact without its content."""
+        return await self._read(self._executions.artifact, checked(execution_id), name)
 
     async def events(self, execution_id: str, after: int = 0) -> list[JournalEntry]:
         """The journal's next page after sequence number ``after``; empty when there is no more yet."""
-        self._executions.get(checked(execution_id))
+        return await self._read(self._events, checked(execution_id), after)
+
+    def _events(self, execution_id: str, after: int) -> list[JournalEntry]:
+        self._executions.check(execution_id)
         return self._journal.read(execution_id, after)
 
     async def watch(self, execution_id: str, after: int = 0) -> AsyncIterator[JournalEntry]:
         """Every entry after sequence number ``after``, as they come; ends behind the terminal one."""
-        self._executions.get(checked(execution_id))
+        await self._read(self._executions.check, checked(execution_id))
         while True:
-            ended = self._executions.ended(execution_id)  # before the read: what ends in between is read next time
-            entries = self._journal.read(execution_id, after)
+            # Before the read: what ends in between is read next time.
+            ended = await self._read(self._executions.ended, execution_id)
+            entries = await self._read(self._journal.read, execution_id, after)
             for entry in entries:
                 yield entry
                 after = entry.sequence

@@ -5,27 +5,18 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import BaseModel
-from sqlalchemy import update
+from sqlalchemy import delete, update
 from sqlmodel import Session, col, select
 
 from orchex.domain.errors import NotFound
 from orchex.domain.execution import (
-    Artifact,
     Execution,
     ExecutionList,
-    Failure,
-    Metrics,
-    Progress,
-    Result,
     Status,
-    Step,
-    StepKind,
-    StreamState,
-    Tokens,
 )
 from orchex.store.database import Database
-from orchex.store.tables import ArtifactRow, ExecutionRow, StepRow, StreamRow
-from orchex.store.turns import spent_by
+from orchex.store.documents import artifacts_of, document, streams_of, summaries
+from orchex.store.tables import ArtifactRow, ExecutionRow, StreamRow
 
 UNFINISHED = tuple(status for status in Status if not status.terminal)
 
@@ -42,38 +33,69 @@ class Acceptance(BaseModel):
     spec: dict[str, Any]
     streams: tuple[tuple[str, str], ...]
     resumed_from: str | None = None
+    team_id: str | None = None
+    created_by: str | None = None
+    labels: dict[str, str] = {}
+    held: bool = False
+    reserved_month: str | None = None
 
 
 class Executions:
-    """All SQL about executions, their streams, steps and artifacts."""
+    """All SQL about executions, their streams, steps and artifacts.
 
-    def __init__(self, database: Database) -> None:
+    With a ``team`` it knows the executions of that team alone, and another's id is :class:`NotFound` like any other.
+    Without one it knows all: for workers, and for the person whose machine it is.
+    """
+
+    def __init__(self, database: Database, team: str | None = None) -> None:
         self._database = database
+        self._team = team
+
+    def of_team(self, team: str) -> "Executions":
+        return Executions(self._database, team)
 
     def accept(self, accepted: Acceptance) -> None:
         """Write the row before Temporal is told: what is accepted is never lost. A second time changes nothing."""
         with self._database.write() as session:
-            if session.get(ExecutionRow, accepted.id) is not None:
-                return
-            session.add(
-                ExecutionRow(
-                    **accepted.model_dump(exclude={"streams"}),
-                    status=Status.QUEUED,
-                    created_at=datetime.now(UTC),
-                )
+            self.add(session, accepted)
+
+    def add(self, session: Session, accepted: Acceptance) -> None:
+        """:meth:`accept` as part of a caller's transaction."""
+        if session.get(ExecutionRow, accepted.id) is not None:
+            return
+        session.add(
+            ExecutionRow(
+                **accepted.model_dump(exclude={"streams"}),
+                status=Status.QUEUED,
+                created_at=datetime.now(UTC),
             )
-            session.flush()
-            for ordinal, (stream, description) in enumerate(accepted.streams):
-                session.add(
-                    StreamRow(execution_id=accepted.id, stream=stream, ordinal=ordinal, description=description)
-                )
+        )
+        session.flush()
+        for ordinal, (stream, description) in enumerate(accepted.streams):
+            session.add(StreamRow(execution_id=accepted.id, stream=stream, ordinal=ordinal, description=description))
+
+    def withdraw(self, session: Session, execution_id: str) -> bool:
+        """Take back what was accepted and has not started, as part of a caller's transaction; false when it has."""
+        row = session.get(ExecutionRow, execution_id, with_for_update=True)
+        if row is None or row.status != Status.QUEUED:
+            return False
+        session.exec(delete(StreamRow).where(col(StreamRow.execution_id) == execution_id))
+        session.delete(row)
+        return True
 
     def started(self, execution_id: str) -> None:
         """Temporal has acknowledged the workflow."""
         self._set(execution_id, Status.RUNNING, (Status.QUEUED,))
 
-    def cancelling(self, execution_id: str) -> None:
-        self._set(execution_id, Status.CANCELLING, (Status.QUEUED, Status.RUNNING, Status.AWAITING_APPROVAL))
+    def request_cancel(self, execution_id: str, reason: str) -> Status:
+        """Keep that a cancel was asked for, until it has ended; the first reason stays. Returns its new status."""
+        with self._database.write() as session:
+            row = self._row(session, execution_id, lock=True)
+            if not Status(row.status).terminal:
+                row.status = Status.CANCELLING
+                if row.cancel_requested_at is None:
+                    row.cancel_requested_at, row.cancel_reason = datetime.now(UTC), reason
+            return Status(row.status)
 
     def _set(self, execution_id: str, status: Status, when: Sequence[Status]) -> None:
         with self._database.write() as session:
@@ -86,7 +108,18 @@ class Executions:
     def get(self, execution_id: str) -> Execution:
         """The whole document. Raises :class:`NotFound`."""
         with self._database.read() as session:
-            return _document(session, _row(session, execution_id), whole=True)
+            return document(session, self._row(session, execution_id))
+
+    def _row(self, session: Session, execution_id: str, *, lock: bool = False) -> ExecutionRow:
+        row = session.get(ExecutionRow, execution_id, with_for_update=lock)
+        if row is None or (self._team is not None and row.team_id != self._team):
+            raise NotFound(f"there is no execution {execution_id!r}", hint="`orchex list` shows the ones there are.")
+        return row
+
+    def check(self, execution_id: str) -> None:
+        """Raises :class:`NotFound` unless it does."""
+        with self._database.read() as session:
+            self._row(session, execution_id)
 
     def ended(self, execution_id: str) -> bool:
         """Whether its status is terminal; an execution that is gone has ended too."""
@@ -97,22 +130,25 @@ class Executions:
     def spec(self, execution_id: str) -> dict[str, Any]:
         """The compiled input its workflow was started with."""
         with self._database.read() as session:
-            return _row(session, execution_id).spec
+            return self._row(session, execution_id).spec
 
     def streams(self, execution_id: str) -> list[StreamRow]:
         with self._database.read() as session:
-            return _streams(session, execution_id)
+            self._row(session, execution_id)
+            return streams_of(session, execution_id)
 
     def page(self, *, limit: int = 50, before: str | None = None, statuses: Sequence[Status] = ()) -> ExecutionList:
         """Newest first; ``before`` is an execution id, exclusive."""
         query = select(ExecutionRow).order_by(col(ExecutionRow.id).desc()).limit(limit + 1)
+        if self._team is not None:
+            query = query.where(ExecutionRow.team_id == self._team)
         if before is not None:
             query = query.where(col(ExecutionRow.id) < before)
         if statuses:
             query = query.where(col(ExecutionRow.status).in_(statuses))
         with self._database.read() as session:
             rows = list(session.exec(query))
-            data = tuple(_document(session, row, whole=False) for row in rows[:limit])
+            data = summaries(session, rows[:limit])
         more = len(rows) > limit
         return ExecutionList(data=data, has_more=more, next_cursor=data[-1].id if more else None)
 
@@ -144,15 +180,16 @@ class Executions:
 
     def artifact(self, execution_id: str, name: str) -> ArtifactRow:
         with self._database.read() as session:
+            self._row(session, execution_id)
             row = session.get(ArtifactRow, (execution_id, name))
             if row is None:
-                _row(session, execution_id)
                 raise NotFound(f"execution {execution_id} has no artifact {name!r}")
             return row
 
     def artifacts(self, execution_id: str, kind: str | None = None) -> list[ArtifactRow]:
         with self._database.read() as session:
-            return _artifacts(session, execution_id, kind)
+            self._row(session, execution_id)
+            return artifacts_of(session, execution_id, kind)
 
     def applied(self, execution_id: str, applied: bool) -> None:
         with self._database.write() as session:
@@ -162,114 +199,3 @@ class Executions:
                 .where(col(StreamRow.execution_id) == execution_id, col(StreamRow.status) == "completed")
                 .values(landed=applied)
             )
-
-
-def _row(session: Session, execution_id: str) -> ExecutionRow:
-    row = session.get(ExecutionRow, execution_id)
-    if row is None:
-        raise NotFound(f"there is no execution {execution_id!r}", hint="`orchex list` shows the ones there are.")
-    return row
-
-
-def _streams(session: Session, execution_id: str) -> list[StreamRow]:
-    return list(
-        session.exec(select(StreamRow).where(StreamRow.execution_id == execution_id).order_by(col(StreamRow.ordinal)))
-    )
-
-
-def _artifacts(session: Session, execution_id: str, kind: str | None = None) -> list[ArtifactRow]:
-    query = select(ArtifactRow).where(ArtifactRow.execution_id == execution_id)
-    if kind is not None:
-        query = query.where(ArtifactRow.kind == kind)
-    return list(session.exec(query.order_by(col(ArtifactRow.name))))
-
-
-def _document(session: Session, row: ExecutionRow, *, whole: bool) -> Execution:
-    """The document of one execution; without steps and artifacts when it is one of a list."""
-    streams = _streams(session, row.id)
-    steps = _steps(session, row.id, streams) if whole else ()
-    status = Status(row.status)
-    end = row.finished_at or datetime.now(UTC)
-    elapsed = int((end - (row.started_at or row.created_at)).total_seconds() * 1000)
-    totals = [stream.total for stream in streams]
-    return Execution(
-        id=row.id,
-        status=status,
-        status_url=f"/executions/{row.id}",
-        task=row.task,
-        manifest=row.manifest,
-        project=row.project,
-        environment=row.environment,
-        options=row.options,
-        created_at=row.created_at,
-        started_at=row.started_at,
-        finished_at=row.finished_at,
-        elapsed=elapsed,
-        current_step=row.current_step,
-        progress=Progress(
-            current=sum(stream.done for stream in streams),
-            total=sum(total for total in totals if total is not None)
-            if any(total is not None for total in totals)
-            else None,
-        ),
-        result=_result(session, row, status, whole) if status.terminal else None,
-        metrics=_metrics(session, row.id, elapsed),
-        error=Failure.model_validate(row.error) if row.error else None,
-        streams=tuple(_stream_state(stream) for stream in streams),
-        steps=steps,
-        resumed_from=row.resumed_from,
-    )
-
-
-def _metrics(session: Session, execution_id: str, elapsed: int) -> Metrics:
-    spent = spent_by(session, execution_id)
-    if spent is None:
-        return Metrics(duration=elapsed)
-    usage = spent.usage
-    return Metrics(
-        duration=elapsed,
-        tokens_used=usage.total,
-        tokens=Tokens(
-            input=usage.input, output=usage.output, cache_read=usage.cache_read, cache_write=usage.cache_write
-        ),
-        cost_usd=spent.cost_usd,
-    )
-
-
-def _stream_state(row: StreamRow) -> StreamState:
-    return StreamState.model_validate(
-        {
-            "id": row.stream,
-            **row.model_dump(include={"description", "status", "reason", "base", "checkpoint"}),
-        }
-    )
-
-
-def _steps(session: Session, execution_id: str, streams: Sequence[StreamRow]) -> tuple[Step, ...]:
-    order = {stream.stream: stream.ordinal for stream in streams}
-    rows = session.exec(select(StepRow).where(StepRow.execution_id == execution_id))
-    return tuple(
-        Step.model_validate({**row.model_dump(exclude={"execution_id"}), "kind": StepKind(row.kind)})
-        for row in sorted(rows, key=lambda row: (order.get(row.stream, 0), row.index))
-    )
-
-
-def _result(session: Session, row: ExecutionRow, status: Status, whole: bool) -> Result:
-    artifacts = _artifacts(session, row.id) if whole else []
-    return Result(
-        success=status is Status.COMPLETED,
-        summary=row.summary or "",
-        applied=row.applied,
-        artifacts=tuple(
-            Artifact(
-                name=artifact.name,
-                kind=artifact.kind,
-                path=artifact.path,
-                action=artifact.action,
-                size=artifact.size,
-                sha256=artifact.blob,
-                url=f"/executions/{row.id}/artifacts/{artifact.name}",
-            )
-            for artifact in artifacts
-        ),
-    )

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import func, update
 from sqlalchemy import select as select_columns
@@ -57,6 +57,17 @@ class Estimate:
 
 SHORTEST_ANSWER = 256
 """Tokens: with less left over there is no use in asking."""
+
+
+_TOKENS = (TurnRow.input_tokens, TurnRow.output_tokens, TurnRow.cache_read_tokens, TurnRow.cache_write_tokens)
+_SUMS: tuple[Any, ...] = (
+    *(func.coalesce(func.sum(column), 0) for column in _TOKENS),
+    func.coalesce(func.sum(TurnRow.cost_usd), 0.0),
+    func.count().filter(
+        col(TurnRow.cost_usd).is_(None), sum(col(column) for column in _TOKENS[1:]) + col(_TOKENS[0]) > 0
+    ),
+)
+"""Tokens of each kind, the cost, and how many turns took something that has no price."""
 
 
 class Turns:
@@ -143,24 +154,28 @@ class Turns:
 
 def spent_by(session: Session, execution_id: str) -> Spent | None:
     """What an execution's turns took so far; null when it took none."""
-    return _spent(session, execution_id, None) if _has_turns(session, execution_id) else None
+    return spent_by_each(session, (execution_id,)).get(execution_id)
 
 
-def _has_turns(session: Session, execution_id: str) -> bool:
-    return session.exec(select(TurnRow.key).where(TurnRow.execution_id == execution_id).limit(1)).first() is not None
+def spent_by_each(session: Session, execution_ids: Sequence[str]) -> dict[str, Spent]:
+    """The same for each of several executions; those without turns are left out."""
+    query = (
+        select_columns(col(TurnRow.execution_id), *_SUMS)
+        .where(col(TurnRow.execution_id).in_(execution_ids))
+        .group_by(col(TurnRow.execution_id))
+    )
+    return {row[0]: _spent_of(row[1:]) for row in session.execute(query)}
 
 
 def _spent(session: Session, execution_id: str, stream: str | None) -> Spent:
-    tokens = (TurnRow.input_tokens, TurnRow.output_tokens, TurnRow.cache_read_tokens, TurnRow.cache_write_tokens)
-    total = sum(col(column) for column in tokens[1:]) + col(tokens[0])
-    query = select_columns(
-        *(func.coalesce(func.sum(column), 0) for column in tokens),
-        func.coalesce(func.sum(TurnRow.cost_usd), 0.0),
-        func.count().filter(col(TurnRow.cost_usd).is_(None), total > 0),
-    ).where(col(TurnRow.execution_id) == execution_id)
+    query = select_columns(*_SUMS).where(col(TurnRow.execution_id) == execution_id)
     if stream is not None:
         query = query.where(col(TurnRow.stream) == stream)
-    input_, output, read, written, cost, unknown = session.execute(query).one()
+    return _spent_of(session.execute(query).one())
+
+
+def _spent_of(sums: Sequence[Any]) -> Spent:
+    input_, output, read, written, cost, unknown = sums
     usage = TokenUsage(input=input_, output=output, cache_read=read, cache_write=written)
     return Spent(usage, None if unknown else cost)
 

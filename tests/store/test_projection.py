@@ -127,7 +127,7 @@ def test_a_terminal_status_never_changes(
     before = executions.get(execution_id)
     story.tell(later, summary="second", failure=None, applied=True, stream="a", plan_ref="p", reason="")
     executions.started(execution_id)
-    executions.cancelling(execution_id)
+    executions.request_cancel(execution_id, "")
     after = executions.get(execution_id)
     assert after.model_copy(update={"elapsed": 0}) == before.model_copy(update={"elapsed": 0})
 
@@ -158,7 +158,7 @@ def test_an_execution_that_is_being_cancelled_stays_so_until_it_ends(
     story: Story, executions: Executions, execution_id: str, late: EventType
 ) -> None:
     """The row knows of a cancel at once; events from before it may still be on their way."""
-    executions.cancelling(execution_id)
+    executions.request_cancel(execution_id, "")
     story.tell(late, stream="a", plan_ref="p", reason="", streams=["a"])
     assert executions.get(execution_id).status is Status.CANCELLING
     story.tell(EventType.EXECUTION_CANCELLED, summary="", failure=None, applied=False)
