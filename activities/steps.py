@@ -14,7 +14,7 @@ from activities.commands.resolve import find_test_command, is_test_command, reso
 from activities.commands.runner import CommandRunner
 from activities.commands.spec import CommandOutcome
 from activities.messages import RUN_COMMAND, WORK, RunCommand, StepReport, StepRequest, Work
-from activities.models.provider import choose_provider
+from activities.models.provider import choose_provider, settle_model
 from activities.projects import Projects
 from activities.reports import command_failure, ran_nothing, shown
 from activities.scene import Scene
@@ -114,7 +114,7 @@ class StepActivities:
 
     async def _carry_out(self, scene: Scene, request: Work) -> Done:
         plan = Plan.model_validate_json(self._blobs.get_text(request.plan_ref))
-        provider = choose_provider(request.model, scene.environ)
+        provider = choose_provider(await settle_model(request.model, scene.environ), scene.environ)
         tools = ToolBox(scene.workspace.root, trusted=True, owned=request.owns, run_command=scene.shell)
         carried: Carried = await carry_out(provider, tools, plan.steps[request.index])
         report = StepReport(

@@ -16,15 +16,15 @@ from activities.messages import (
     OpenStream,
     PlanOutline,
 )
-from activities.models.provider import choose_provider
+from activities.models.provider import settle_model
+from activities.models.runbook import RunbookProvider, parse_runbook
 from activities.projects import Projects, landing_id
 from activities.threads import in_thread
 from activities.workspaces.apply import apply
 from activities.workspaces.opening import close, open_workspace
 from activities.workspaces.workspace import Workspace
-from orchex.domain.errors import MergeConflict, PlanInvalid, WorkspaceLost
+from orchex.domain.errors import MergeConflict, ModelUnavailable, PlanInvalid, WorkspaceLost
 from orchex.domain.execution import Failure
-from orchex.domain.plan import PlanRequest
 from orchex.store.blobs import BlobStore
 from orchex.store.environments import Environments
 
@@ -59,9 +59,10 @@ class StreamActivities:
 
     async def _plan(self, request: OpenStream) -> PlanOutline:
         stream = request.stream
-        provider = choose_provider(stream.model, self._environments.get(request.run.execution_id))
-        text = self._blobs.get_text(stream.plan_ref)
-        plan = await provider.plan(PlanRequest(stream=stream.id, description=stream.description, plan=text))
+        model = await settle_model(stream.model, self._environments.get(request.run.execution_id))
+        if model != RunbookProvider.name:
+            raise ModelUnavailable(f"{model} cannot plan yet: only a runbook can", hint="Write model: runbook.")
+        plan = parse_runbook(self._blobs.get_text(stream.plan_ref))
         if len(plan.steps) > MAX_PLAN_STEPS:
             raise PlanInvalid(
                 f"the plan of stream {stream.id!r} has {len(plan.steps)} steps; a stream takes up to {MAX_PLAN_STEPS}",

@@ -31,6 +31,7 @@ from activities.attempts import AttemptInterceptor
 from activities.commands.runner import CommandRunner
 from activities.landing import LandingActivities
 from activities.ledger import AttemptLedger
+from activities.models.clients import close_clients
 from activities.projects import Projects
 from activities.reconcile import Reconciler
 from activities.recording import Recorder
@@ -79,7 +80,8 @@ class Parts:
 
 @asynccontextmanager
 async def open_parts(home: Path, database: Database) -> AsyncIterator[Parts]:
-    async with CommandRunner() as runner:
+    async with CommandRunner() as runner, AsyncExitStack() as stack:
+        stack.push_async_callback(close_clients)
         yield Parts(
             home=home,
             database=database,

@@ -1,1 +1,1 @@
-"""Who plans and takes turns: a runbook today."""
+"""Who takes the turns: a runbook, a server that speaks the Messages API, or a recording of one."""

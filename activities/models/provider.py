@@ -3,17 +3,22 @@
 from collections.abc import Mapping
 from typing import Protocol
 
+from activities.models.access import BASE_URL, KEY, THREE_WAYS, Access, read_access
 from activities.models.runbook import RunbookProvider
 from orchex.domain.errors import ModelUnavailable
-from orchex.domain.plan import Plan, PlanRequest
 from orchex.domain.turn import TurnRequest, TurnResult
+
+DEFAULT_MODEL = "claude-sonnet-5-5"
+"""Who works for those who have a key and name no model: able enough to plan and edit, at half the price of Opus."""
+
+MODEL_VARIABLES = ("ORCHEX_MODEL", "ANTHROPIC_MODEL")
 
 
 class ModelProvider(Protocol):
-    """Plans a stream and takes its turns.
+    """Takes the turns of a stream.
 
     ``deterministic`` says that the same request always gets the same answer, free of charge: such a turn needs
-    no recording. ``plan`` raises PlanInvalid when no plan can be made of the request.
+    no recording.
     """
 
     @property
@@ -22,30 +27,59 @@ class ModelProvider(Protocol):
     @property
     def deterministic(self) -> bool: ...
 
-    async def plan(self, request: PlanRequest) -> Plan: ...
-
     async def turn(self, request: TurnRequest) -> TurnResult: ...
 
 
-def choose_provider(model: str | None, environ: Mapping[str, str]) -> ModelProvider:
-    """The provider for a manifest's ``model`` (None: it names none). Raises ModelUnavailable for all but the runbook.
+async def settle_model(model: str | None, environ: Mapping[str, str]) -> str:
+    """The one model that works for a stream whose manifest names ``model``, or none. Raises ModelUnavailable.
 
-    ``environ`` is the environment of whoever started the execution: it says which of the ways on they have tried.
+    Without a name it is that of ORCHEX_MODEL or ANTHROPIC_MODEL, else DEFAULT_MODEL where a key opens Claude or a
+    gateway to it, else the first model that the server of ANTHROPIC_BASE_URL lists.
+    """
+    named = model or next((name for variable in MODEL_VARIABLES if (name := environ.get(variable, "").strip())), None)
+    if named:
+        choose_provider(named, environ)
+        return named
+    access = read_access(environ)
+    if access is None:
+        raise ModelUnavailable("no model is chosen, and the plan is not a runbook", hint=THREE_WAYS)
+    return await _one_listed(access) if access.custom else DEFAULT_MODEL
+
+
+def choose_provider(model: str, environ: Mapping[str, str]) -> ModelProvider:
+    """Whoever serves ``model``. Raises ModelUnavailable when nobody does.
+
+    ``environ`` is the environment of whoever started the execution: it holds the key, and says which server.
     """
     if model == RunbookProvider.name:
         return RunbookProvider()
-    asked = f"the model {model!r} cannot be reached" if model else "no model is chosen, and the plan is not a runbook"
-    raise ModelUnavailable(f"{asked}: this release of Orchex carries out runbooks only", hint=_ways_on(environ))
+    access = read_access(environ)
+    if access is None:
+        raise ModelUnavailable(f"the model {model!r} cannot be reached: {KEY} is not set", hint=THREE_WAYS)
+    if not access.custom and not model.startswith("claude-"):
+        raise ModelUnavailable(
+            f"there is no model {model!r} at {access.base_url}: it serves claude-* only",
+            hint=f"Choose one, such as {DEFAULT_MODEL}; for a model of another server, set {BASE_URL} to its address;"
+            f" for a plan that needs no model, write model: runbook.",
+        )
+    from activities.models.messages_api import MessagesProvider
+
+    return MessagesProvider(access)
 
 
-def _ways_on(environ: Mapping[str, str]) -> str:
-    tried = [name for name in ("ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL") if environ.get(name)]
-    lines = [
-        "There are three ways on; in this release only the first one works:",
-        "  1. model: runbook, with a plan whose fenced blocks are the actions (works now, no key, offline)",
-        "  2. a key in ANTHROPIC_API_KEY, for Claude (not part of this release yet)",
-        "  3. a local Messages-API server named by ANTHROPIC_BASE_URL (not part of this release yet)",
-    ]
-    if tried:
-        lines.append(f"{' and '.join(tried)} {'are' if len(tried) > 1 else 'is'} set, but nothing reads it yet.")
-    return "\n".join(lines)
+async def _one_listed(access: Access) -> str:
+    from activities.models.clients import open_client
+    from activities.models.messages_api import model_names
+
+    async with open_client(access) as client:
+        names = await model_names(client)
+    if access.keyed and (not names or DEFAULT_MODEL in names):
+        return DEFAULT_MODEL
+    if not names:
+        raise ModelUnavailable(
+            f"no model is chosen, and {access.base_url} lists none",
+            hint=f"Name one in the manifest (model: …) or in {MODEL_VARIABLES[0]}, and see that the server runs:"
+            " `orchex doctor` asks it.",
+            transient=True,
+        )
+    return names[0]

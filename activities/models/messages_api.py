@@ -1,0 +1,183 @@
+"""The provider for Claude, and for every server that speaks the Messages API."""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from activities.models.access import Access
+from activities.models.answering import Answer, MalformedAnswer
+from activities.models.asking import ask, used
+from activities.models.clients import lend
+from activities.models.digging import dig_json
+from activities.models.failures import interrupted, refusal, status_of
+from activities.models.features import Feature, go_without, lacking, refused_feature
+from orchex.domain.errors import ContextOverflow, ModelUnavailable
+from orchex.domain.turn import TextBlock, TurnRequest, TurnResult
+
+if TYPE_CHECKING:
+    from anthropic import AsyncAnthropic
+    from httpx2 import Response
+
+_ALL = frozenset(Feature)
+_OF_FORM = frozenset({400, 422, 500, 501})
+"""Statuses with which servers refuse a member that they do not know."""
+
+_NAMED_MODELS = 10
+_LIST_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Patience:
+    """Seconds to wait: for the first event, between two events, for a whole answer.
+
+    A server of the user's own may have to read all of the prompt before its first word; Claude gets no longer for the
+    first event than for the others.
+    """
+
+    first: float = 900.0
+    silence: float = 180.0
+    whole: float = 3_600.0
+
+
+class _Refused(Exception):
+    """The server said no. ``said`` is its own words."""
+
+    def __init__(self, status: int, said: str, headers: Mapping[str, str]) -> None:
+        self.status = status
+        self.said = said
+        self.headers = headers
+
+
+class MessagesProvider:
+    """Takes turns over the wire: one request each, streamed, never repeated but to leave out what a server lacks."""
+
+    name = "anthropic"
+    deterministic = False
+
+    def __init__(self, access: Access, patience: Patience | None = None) -> None:
+        self._access = access
+        self._patience = patience or Patience()
+
+    async def turn(self, request: TurnRequest) -> TurnResult:
+        """Raises ModelUnavailable, with what the attempt cost as far as the server told, and ContextOverflow."""
+        base_url = self._access.base_url
+        async with lend(self._access) as client:
+            while True:
+                features = _ALL - lacking(base_url, request.model)
+                answer = Answer()
+                try:
+                    return await self._attempt(client, request, features, answer)
+                except _Refused as no:
+                    feature = refused_feature(no.said, used(request, features)) if no.status in _OF_FORM else None
+                    if feature is None:
+                        raise await self._error(client, request.model, no, answer) from None
+                go_without(base_url, request.model, feature)
+
+    async def _attempt(
+        self, client: "AsyncAnthropic", request: TurnRequest, features: frozenset[Feature], answer: Answer
+    ) -> TurnResult:
+        """One request. Raises ModelUnavailable for one that got no whole answer, _Refused for a no."""
+        import anthropic
+        import httpx2
+
+        asked = ask(request, features, say_schema=self._access.custom)
+        try:
+            await self._converse(client, asked, answer)
+            result = answer.result()
+        except TimeoutError:
+            raise self._interrupted("went silent, or took too long for an answer", answer) from None
+        except anthropic.APIStatusError as error:
+            raise _Refused(error.status_code, error.api_message or error.message, error.response.headers) from None
+        except (MalformedAnswer, UnicodeDecodeError) as error:
+            raise self._interrupted(f"broke off or broke the protocol: {error}", answer) from None
+        except (anthropic.APIConnectionError, httpx2.HTTPError, httpx2.StreamError) as error:
+            reason = error.__cause__ or error
+            raise self._interrupted(
+                f"cannot be reached or hung up: {reason or type(reason).__name__}", answer
+            ) from None
+        return _with_json(result) if request.output_schema is not None else result
+
+    async def _converse(self, client: "AsyncAnthropic", asked: dict[str, Any], answer: Answer) -> None:
+        """Feed ``answer`` until the stream ends. Leaving early, as a cancel does, closes the connection."""
+        patience = self._patience
+        first = patience.first if self._access.custom else min(patience.first, patience.silence)
+        async with (
+            asyncio.timeout(patience.whole),
+            asyncio.timeout(first) as silence,
+            client.messages.with_streaming_response.create(**asked, stream=True) as response,
+        ):
+            await self._read(response.http_response, answer, silence)
+
+    async def _read(self, response: "Response", answer: Answer, silence: asyncio.Timeout) -> None:
+        from anthropic import AsyncStream
+
+        kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if kind == "application/json":
+            answer.whole(_object(await response.aread()))
+            return
+        if kind != "text/event-stream":
+            raise _Refused(response.status_code, f"{kind or 'something'}, which no Messages API answers", {})
+        loop = asyncio.get_running_loop()
+        async for event in AsyncStream.raw_events(response):
+            silence.reschedule(loop.time() + self._patience.silence)
+            if not event.data or event.event == "ping":
+                continue
+            told = _object(event.data)
+            if event.event == "error" or told.get("type") == "error":
+                raise _error_in_stream(told)
+            answer.take(told)
+            if told.get("type") == "message_stop":
+                return
+
+    def _interrupted(self, what: str, answer: Answer) -> ModelUnavailable:
+        return interrupted(self._access, what, answer.usage if answer.started else None)
+
+    async def _error(
+        self, client: "AsyncAnthropic", model: str, no: _Refused, answer: Answer
+    ) -> ModelUnavailable | ContextOverflow:
+        error = refusal(self._access, model, no.status, no.said, headers=no.headers, usage=answer.usage)
+        if no.status == 404 and (names := await model_names(client)) and model not in names:
+            shown = ", ".join(names[:_NAMED_MODELS])
+            error.hint = f"{error.hint} It has: {shown}{', …' if len(names) > _NAMED_MODELS else ''}."
+        return error
+
+
+async def model_names(client: "AsyncAnthropic") -> list[str]:
+    """The names of the models a server has, newest first; none when it does not tell. Costs no tokens."""
+    import anthropic
+    import httpx2
+
+    try:
+        async with asyncio.timeout(_LIST_SECONDS):
+            page = await client.models.list(limit=100)
+    except (TimeoutError, anthropic.AnthropicError, httpx2.HTTPError, ValueError):
+        return []
+    listed = page.data if isinstance(page.data, list) else []
+    return [name for info in listed if isinstance(name := getattr(info, "id", None), str)]
+
+
+def _object(raw: str | bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(raw)
+    except (ValueError, RecursionError):
+        raise MalformedAnswer("what should be JSON is not") from None
+    if not isinstance(value, dict):
+        raise MalformedAnswer("what should be a JSON object is not")
+    return value
+
+
+def _error_in_stream(told: Mapping[str, Any]) -> _Refused:
+    error = told.get("error")
+    kind, said = (error.get("type"), error.get("message")) if isinstance(error, dict) else (None, None)
+    return _Refused(status_of(kind), f"{kind or 'error'} in mid-stream: {said or 'no reason given'}", {})
+
+
+def _with_json(result: TurnResult) -> TurnResult:
+    """``result`` with its text cut down to the JSON in it; untouched where there is none."""
+    found = dig_json(result.text)
+    if found is None or found == result.text:
+        return result
+    others = tuple(block for block in result.content if not isinstance(block, TextBlock))
+    return result.model_copy(update={"content": (*others, TextBlock(text=found))})
