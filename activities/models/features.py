@@ -22,8 +22,8 @@ _SIGNS = {
         r"\bstrict\b|(schema|grammar).{0,40}too (complex|large|many)|too many.{0,20}strict"
     ),
     Feature.OUTPUT_SCHEMA: re.compile(r"output_config|output_format|structured.outputs?"),
-    # A complaint about a thought that was sent back is not one about thinking.
-    Feature.THINKING: re.compile(r"^(?!messages\.)(?!.*signature).*(thinking|adaptive)", re.DOTALL),
+    # That a thought was altered on its way is our fault, and not to be hidden by thinking no more.
+    Feature.THINKING: re.compile(r"^(?!.*(signature|modif)).*(thinking|adaptive)", re.DOTALL),
 }
 
 _lacking: dict[tuple[str, str], frozenset[Feature]] = {}

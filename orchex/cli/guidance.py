@@ -24,7 +24,7 @@ END
 def no_plan_for(task: str) -> InvalidInput:
     """For ``orchex run`` without ``--plan`` and ``--model``."""
     return InvalidInput(
-        f"nobody can plan {task!r} yet: no runbook was given, and no model is there",
+        f"nobody can plan {task!r}: no runbook was given, and there is no model",
         hint=_ways_on(f"orchex run {shlex.quote(task)} --plan fix.md"),
     )
 
@@ -43,7 +43,7 @@ def no_model_for(stream: str, manifest: str) -> InvalidInput:
 def _ways_on(command: str, lead: str = "You write the plan, and its fenced blocks are carried out. Paste this:") -> str:
     body = f"{_RUNBOOK}{command}" if lead.endswith(":") else f"    {command}"
     return f"""
-There are three ways on. In this release the first one works; models come with a later one.
+There are three ways on.
 
 1. A runbook: no model, no key, no network. {lead}
 
@@ -51,6 +51,7 @@ There are three ways on. In this release the first one works; models come with a
 
    `orchex init` writes a first manifest with a runbook for this project.
 
-2. A key for Claude (ANTHROPIC_API_KEY): not in this release yet.
+2. A key for Claude: put it into ANTHROPIC_API_KEY, and run the same again.
 
-3. A model of your own (ANTHROPIC_BASE_URL): not in this release yet."""
+3. A model of your own, on any server that speaks the Messages API (llama.cpp, vLLM, Ollama, LM Studio):
+   put its address into ANTHROPIC_BASE_URL, such as http://127.0.0.1:8080, and run the same again."""

@@ -146,9 +146,10 @@ def read_script(path: Path) -> Script:
 
 def _one_by_one(answers: list[Answer]) -> Script:
     given = iter(answers)
+    last = answers[-1] if answers else Answer(status=400, message="the script has no answers")
 
     def answer(_asked: Asked) -> Answer:
-        return next(given, answers[-1])
+        return next(given, last)
 
     return answer
 

@@ -224,7 +224,10 @@ class MessagesServer:
     ) -> bool:
         asked = Asked(body, len(self.turns) - 1, self._times[entry.fingerprint])
         self._times[entry.fingerprint] += 1
-        answer = Answer.read(self.script(asked))
+        try:
+            answer = Answer.read(self.script(asked))
+        except Exception as error:  # noqa: BLE001 - a script may do anything; whoever asks is told
+            answer = Answer(status=400, message=f"the script failed: {error!r}")
         if answer.wait and await _left(reader, answer.wait):
             return False
         if answer.status != 200:
