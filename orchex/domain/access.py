@@ -106,3 +106,16 @@ class Principal:
                 f"this takes the role {role}, and the key's owner is {self.role}",
                 hint="Ask an owner or an admin of the team.",
             )
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who is written into the audit trail: nobody for the operator on the server itself, or for the server."""
+
+    key_id: str | None = None
+    user_id: str | None = None
+    request_id: str | None = None
+    address: str | None = None
+
+
+SYSTEM = Actor()

@@ -11,6 +11,7 @@ from orchex.domain.event import Event, EventType, JournalEntry
 from orchex.domain.execution import Status, StepStatus
 from orchex.store.database import Database
 from orchex.store.tables import EventRow, ExecutionRow, StepRow, StreamRow
+from orchex.store.usage import record_usage
 
 
 class Journal:
@@ -46,6 +47,7 @@ class Journal:
                     )
                 )
                 _project(session, execution, event)
+            record_usage(session, execution, fresh)
 
     def read(self, execution_id: str, after: int = 0, limit: int = 500) -> list[JournalEntry]:
         """Entries with a sequence number above ``after``, in order."""
