@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from orchex.domain.errors import InvalidInput
@@ -55,6 +55,12 @@ class Settings(BaseSettings):
     """Where the store is, as an SQLAlchemy URL; none means a SQLite file under ``home``."""
     idle_seconds: float = Field(default=900, ge=1, allow_inf_nan=False)
     """How long a stack in the background stays with no client and nothing unfinished, in seconds."""
+    secret_key: SecretStr | None = Field(default=None, min_length=32)
+    """What API keys are hashed with; the same on every server of one database. None: a file of this home, made once."""
+    plans: AbsolutePath | None = None
+    """A ``plans.yaml`` to use in place of the one that comes with Orchex."""
+    rate_limit_url: SecretStr | None = None
+    """A Redis or Valkey server (``redis://…``) that several API processes count requests in; none: each for itself."""
     temporal_profile: AbsolutePath | None = None
     """A ``temporal-dev.yaml`` to use in place of the one that comes with Orchex."""
     task_queue: str = Field(default="orchex", min_length=1, max_length=200)

@@ -46,7 +46,7 @@ class PlanTerms(_Terms):
     """
 
     rate_class: str
-    quotas: dict[Meter, Quota] = Field(default_factory=dict, strict=False)
+    quotas: dict[Annotated[Meter, Field(strict=False)], Quota] = Field(default_factory=dict)
     concurrency: int | None = Field(default=None, ge=1)
     queue: int | None = Field(default=None, ge=0)
     max_steps: int = Field(default=1000, ge=1, le=1000)

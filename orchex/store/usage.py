@@ -45,7 +45,7 @@ def record_usage(session: Session, execution: ExecutionRow, events: Sequence[Eve
         for meter, quantity in quantities(event).items():
             months.setdefault(Month.of(event.at), []).append((event, meter, quantity))
     if any(event.type is EventType.EXECUTION_STARTED or event.type.terminal for event in events):
-        release_reservation(session, execution)
+        release_reservation(session, execution)  # of the oldest month: months are locked in their order
     for month in sorted(months):
         _count(session, team_id, execution.id, month, months[month])
 
@@ -76,29 +76,27 @@ def _count(
 
 
 def _add_to_month(session: Session, team_id: str, month: Month, totals: Counter[Meter]) -> Month:
-    """Add, to the first month from ``month`` on that is not closed; that month.
-
-    Rows are taken in the order of their meters, by everybody, so that two writers never wait for each other. A month
-    is closed row by row in the same order: whoever has the first row has them all.
-    """
-    while True:
-        prepare_month(session, team_id, month)
-        for position, (meter, quantity) in enumerate(sorted(totals.items())):
-            if not _add(session, team_id, month, meter, quantity):
-                assert position == 0, "a month is closed whole"
-                break
-        else:
-            return month
+    """Add, to the first month from ``month`` on that is not closed; that month."""
+    while _locked(session, team_id, month).closed:
         month = month.next
+    for meter, quantity in totals.items():
+        session.exec(
+            update(UsageMonthRow).where(*_is(team_id, month, meter)).values(used=col(UsageMonthRow.used) + quantity)
+        )
+    return month
 
 
-def _add(session: Session, team_id: str, month: Month, meter: Meter, quantity: int) -> bool:
-    changed = session.exec(
-        update(UsageMonthRow)
-        .where(*_is(team_id, month, meter), col(UsageMonthRow.closed).is_(False))
-        .values(used=col(UsageMonthRow.used) + quantity)
-    )
-    return changed.rowcount == 1
+def _locked(session: Session, team_id: str, month: Month) -> UsageMonthRow:
+    """The first row of a month stands for all of them: whoever changes several takes it first, so that no two writers
+    wait for each other, and nobody adds to a month while it is being closed.
+    """
+    prepare_month(session, team_id, month)
+    return session.exec(
+        select(UsageMonthRow)
+        .where(*_is(team_id, month, min(Meter)))
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).one()
 
 
 def _add_to_day(session: Session, team_id: str, month: Month, day: str, meter: Meter, quantity: int) -> None:
@@ -154,9 +152,11 @@ def release_reservation(session: Session, execution: ExecutionRow) -> None:
     """Give back the place that was kept for it: it has started and counts itself, or never will. Once only."""
     if execution.reserved_month is None or execution.team_id is None:
         return
+    month = Month(execution.reserved_month)
+    _locked(session, execution.team_id, month)
     session.exec(
         update(UsageMonthRow)
-        .where(*_is(execution.team_id, Month(execution.reserved_month), Meter.EXECUTIONS))
+        .where(*_is(execution.team_id, month, Meter.EXECUTIONS))
         .values(reserved=col(UsageMonthRow.reserved) - 1)
     )
     execution.reserved_month = None
@@ -255,9 +255,12 @@ def close_month(session: Session, team_id: str, month: Month, plan: str, terms: 
     """Make a month final: what is told of it late counts in the next one. Harmless when it is closed already."""
     if session.get(ClosedMonthRow, (team_id, month)) is not None:
         return
-    prepare_month(session, team_id, month)
-    for meter in sorted(Meter):
-        session.exec(update(UsageMonthRow).where(*_is(team_id, month, meter)).values(closed=True))
+    _locked(session, team_id, month)
+    session.exec(
+        update(UsageMonthRow)
+        .where(col(UsageMonthRow.team_id) == team_id, col(UsageMonthRow.month) == month)
+        .values(closed=True)
+    )
     rows = {row.meter: row for row in _rows(session, team_id, month)}
     meters = {
         meter.value: _meter_use(meter, rows[meter], terms, month).model_dump(mode="json", include=_BILLED)

@@ -1,0 +1,1 @@
+"""Plans as the operator wrote them, and who takes the payments."""
