@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import BaseModel
-from sqlalchemy import delete, update
+from sqlalchemy import and_, delete, not_, update
 from sqlmodel import Session, col, select
 
 from orchex.domain.errors import NotFound
@@ -17,6 +17,7 @@ from orchex.domain.execution import (
 from orchex.store.database import Database
 from orchex.store.documents import artifacts_of, document, streams_of, summaries
 from orchex.store.tables import ArtifactRow, ExecutionRow, StreamRow
+from orchex.store.usage import release_reservation
 
 UNFINISHED = tuple(status for status in Status if not status.terminal)
 
@@ -79,6 +80,7 @@ class Executions:
         row = session.get(ExecutionRow, execution_id, with_for_update=True)
         if row is None or row.status != Status.QUEUED:
             return False
+        release_reservation(session, row)
         session.exec(delete(StreamRow).where(col(StreamRow.execution_id) == execution_id))
         session.delete(row)
         return True
@@ -153,12 +155,15 @@ class Executions:
         return ExecutionList(data=data, has_more=more, next_cursor=data[-1].id if more else None)
 
     def unfinished(self) -> list[str]:
-        """Ids of executions that have not ended, oldest first."""
+        """Ids of executions that have not ended, oldest first; without those that may not start yet."""
         with self._database.read() as session:
             return list(
                 session.exec(
                     select(ExecutionRow.id)
-                    .where(col(ExecutionRow.status).in_(UNFINISHED))
+                    .where(
+                        col(ExecutionRow.status).in_(UNFINISHED),
+                        not_(and_(col(ExecutionRow.held).is_(True), ExecutionRow.status == Status.QUEUED)),
+                    )
                     .order_by(col(ExecutionRow.id))
                 )
             )
