@@ -162,7 +162,7 @@ class Executions:
                     select(ExecutionRow.id)
                     .where(
                         col(ExecutionRow.status).in_(UNFINISHED),
-                        not_(and_(col(ExecutionRow.held).is_(True), ExecutionRow.status == Status.QUEUED)),
+                        not_(and_(col(ExecutionRow.held).is_(True), col(ExecutionRow.status) == Status.QUEUED)),
                     )
                     .order_by(col(ExecutionRow.id))
                 )
