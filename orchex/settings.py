@@ -63,6 +63,8 @@ class Settings(BaseSettings):
     """A Redis or Valkey server (``redis://…``) that several API processes count requests in; none: each for itself."""
     temporal_profile: AbsolutePath | None = None
     """A ``temporal-dev.yaml`` to use in place of the one that comes with Orchex."""
+    prices: AbsolutePath | None = None
+    """A file of model prices that come before the built-in ones."""
     task_queue: str = Field(default="orchex", min_length=1, max_length=200)
     """The Temporal task queue that workflows and activities run on."""
 

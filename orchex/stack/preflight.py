@@ -29,7 +29,7 @@ _CLIENT_VARIABLES = ("TEMPORAL_ADDRESS", "TEMPORAL_PROFILE", "TEMPORAL_CONFIG_FI
 def prepare_launch(settings: Settings, *, worker: tuple[str, ...] = (), background: bool = True) -> Launch:
     """Check what a stack needs and say what is to run; ``worker`` is for tests, the default is Orchex's own.
 
-    Raises ``StackError`` for a program that is missing or too old, ``InvalidInput`` for a profile with
+    Raises ``StackError`` for a program that is missing or too old, ``InvalidInput`` for a profile or a price list with
     mistakes.
     """
     # Only who starts a stack needs YAML; every client of a running one loads this module.
@@ -39,6 +39,10 @@ def prepare_launch(settings: Settings, *, worker: tuple[str, ...] = (), backgrou
     paths = StackPaths(settings.home)
     external = settings.external_temporal
     profile = load_profile(settings.temporal_profile)
+    if settings.prices is not None:
+        from activities.models.prices import read_prices
+
+        read_prices(settings.prices)
     return Launch(
         home=str(paths.home),
         door=str(paths.door),

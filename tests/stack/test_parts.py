@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from orchex.domain.errors import StackError
+from orchex.domain.errors import InvalidInput, StackError
 from orchex.settings import Settings
 from orchex.stack import lock, logs
 from orchex.stack.activity import Quiet, is_busy, mark_busy, touch
@@ -212,6 +212,13 @@ def test_a_launch_survives_the_way_to_the_supervisor(paths: StackPaths) -> None:
     launch = prepare_launch(Settings(home=paths.home))
     assert Launch.from_json(launch.to_json()) == launch
     assert launch.temporal[launch.temporal.index("--db-filename") + 1].startswith(f"{paths.temporal}/temporal-1.")
+
+
+def test_a_price_list_with_mistakes_stops_the_start(paths: StackPaths, tmp_path: Path) -> None:
+    bad = tmp_path / "prices.yaml"
+    bad.write_text("models: dear")
+    with pytest.raises(InvalidInput, match="prices"):
+        prepare_launch(Settings(home=paths.home, prices=bad))
 
 
 def test_temporals_client_configuration_stays_out_of_an_embedded_stack() -> None:
