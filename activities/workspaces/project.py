@@ -156,7 +156,7 @@ def open_project(home: Path, folder: Path) -> ProjectRepository:
     Raises ProjectRefused for a folder that cannot be worked on, StorageError when ``home`` cannot be written.
     """
     home = home.absolute()
-    real = _admitted(folder, home)
+    real = admitted(folder, home)
     layout = _layout(real)
     identity = hashlib.sha256(os.fsencode(real) + layout.object_format.encode()).hexdigest()[:12]
     slug = re.sub(r"[^a-z0-9]+", "-", real.name.lower()).strip("-")[:40] or "project"
@@ -182,7 +182,8 @@ def load_project(home: Path, project_id: str) -> ProjectRepository:
     return ProjectRepository(project_id, directory, layout)
 
 
-def _admitted(folder: Path, home: Path) -> Path:
+def admitted(folder: Path, home: Path) -> Path:
+    """The real path of a folder that can be worked on. Raises :class:`ProjectRefused` for one that cannot."""
     hint = "Name the project's folder with --project."
     try:
         real = folder.resolve(strict=True)

@@ -26,6 +26,7 @@ _COMMANDS = {
     "init": "manifests:init",
     "up": "processes:up",
     "worker": "processes:worker",
+    "mcp": "mcp:mcp",
     "doctor": "doctor:doctor",
 }
 

@@ -1,0 +1,37 @@
+"""What the tools ask for, and what differs between one person's machine and a server for many."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+from orchex.domain.manifest import Manifest
+from orchex.door.protocol import Orchestrator, Reader
+
+
+class Backend(Protocol):
+    """Serves the request at hand. Every method raises what the caller may be told, as an ``OrchexError``."""
+
+    @property
+    def applies(self) -> bool:
+        """Whether a finished execution lands in the project without being asked to."""
+        ...
+
+    async def reader(self) -> Reader:
+        """Whom to ask how executions stand, with nothing started for it."""
+        ...
+
+    async def orchestrator(self) -> Orchestrator:
+        """Whom to ask to start and steer executions."""
+        ...
+
+    def project(self, name: str | None) -> str:
+        """The project to work on, as a :class:`StartRequest` names it. Raises :class:`ProjectRefused`."""
+        ...
+
+    def manifest(self, given: str, project: Path | None) -> Manifest:
+        """The manifest that ``given`` holds or names, for ``project`` if known. Raises :class:`InvalidManifest`."""
+        ...
+
+    def environ(self) -> Mapping[str, str]:
+        """The environment that the commands of an execution inherit."""
+        ...

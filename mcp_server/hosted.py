@@ -1,0 +1,71 @@
+"""A server for many: whoever calls sees their own team's executions and the projects the server offers."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from mcp.server.auth.middleware.auth_context import get_access_token
+from mcp.server.auth.provider import AccessToken
+from pydantic import ConfigDict
+
+from orchex.domain.access import Principal, Scope, TeamStatus
+from orchex.domain.errors import InvalidInput, InvalidKey, TeamSuspended
+from orchex.domain.manifest import Manifest
+from orchex.door.protocol import Orchestrator, Reader
+from orchex.manifest import parse_manifest
+
+OrchestratorFor = Callable[[Principal], Orchestrator]
+"""One that answers for a caller: it knows their team's executions, and no others."""
+ProjectFor = Callable[[Principal, str | None], str]
+"""The folder of a project the server offers by that name; the only one when none is named. Raises ``InvalidInput``."""
+
+
+class CallerToken(AccessToken):
+    """What a request's key came to."""
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    principal: Principal
+
+
+@dataclass(frozen=True)
+class HostedBackend:
+    """Every answer is for the caller of the request at hand."""
+
+    applies: ClassVar[bool] = False
+
+    orchestrator_for: OrchestratorFor
+    project_for: ProjectFor
+
+    async def reader(self) -> Reader:
+        return self.orchestrator_for(_caller(Scope.EXECUTIONS_READ))
+
+    async def orchestrator(self) -> Orchestrator:
+        return self.orchestrator_for(_caller(Scope.EXECUTIONS_WRITE))
+
+    def project(self, name: str | None) -> str:
+        return self.project_for(_caller(Scope.EXECUTIONS_READ), name)
+
+    def manifest(self, given: str, project: Path | None) -> Manifest:
+        if "\n" not in given.strip() and not given.lstrip().startswith("{"):
+            raise InvalidInput(
+                "`manifest` is not YAML text, and this server reads no files for its callers",
+                hint="Give the text of the manifest.",
+            )
+        return parse_manifest(given, "manifest", project=project)
+
+    def environ(self) -> Mapping[str, str]:
+        """Nothing of the caller's: commands get what the server configures for them."""
+        return {}
+
+
+def _caller(needed: Scope) -> Principal:
+    """Raises :class:`AccessDenied`."""
+    token = get_access_token()
+    if not isinstance(token, CallerToken):
+        raise InvalidKey("this request carries no API key")
+    if token.principal.team_status is TeamStatus.SUSPENDED:
+        raise TeamSuspended("this team is suspended", hint="Ask the operator of this server.")
+    token.principal.demand(needed)
+    return token.principal

@@ -1,0 +1,37 @@
+"""``build_server``: everything of Orchex that a model can reach, over whatever transport."""
+
+from mcp.server import CacheHint, MCPServer
+from mcp.server.caching import CacheableMethod
+
+from mcp_server.backend import Backend
+from mcp_server.resources import add_resources
+from mcp_server.tasks import TasksExtension
+from mcp_server.tools import Tools
+
+INSTRUCTIONS = (
+    "Orchex carries out coding tasks durably: in a private copy of the project, with the project's own tests, landing "
+    "the result whole or not at all. Start one with orchex_execute. It answers within seconds; when the status is "
+    "`running`, the run goes on by itself, whatever happens to this connection: follow it with orchex_status and its "
+    "executionId, with `wait` up to 45. Never start a task again because an answer was slow: look with orchex_list "
+    "first. A plan with fenced blocks, a runbook, needs no model: orchex://docs/manifest tells how to write one."
+)
+
+_HOUR_MS = 3_600_000
+_LISTS: tuple[CacheableMethod, ...] = ("tools/list", "resources/list", "resources/templates/list", "prompts/list")
+
+
+def build_server(backend: Backend, version: str) -> MCPServer:
+    """A server that keeps nothing of its own: every answer comes from ``backend``."""
+    server = MCPServer(
+        "orchex",
+        title="Orchex",
+        description="A durable task orchestrator: plans, edits, runs your project's own commands, hands back a diff.",
+        instructions=INSTRUCTIONS,
+        version=version,
+        tools=list(Tools(backend).all()),
+        extensions=[TasksExtension(backend)],
+        cache_hints={method: CacheHint(ttl_ms=_HOUR_MS, scope="public") for method in _LISTS},
+        subscriptions=False,  # no list of this server ever changes while it runs
+    )
+    add_resources(server, backend)
+    return server
