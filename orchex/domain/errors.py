@@ -50,10 +50,12 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from orchex.domain.diagnostic import Diagnostic
-from orchex.domain.turn import TokenUsage
+
+if TYPE_CHECKING:
+    from orchex.domain.turn import TokenUsage
 
 
 class OrchexError(Exception):
@@ -228,8 +230,11 @@ class ModelUnavailable(ExecutionFailure):
         hint: str = "",
         transient: bool = False,
         retry_after: float | None = None,
-        usage: TokenUsage | None = None,
+        usage: "TokenUsage | None" = None,
     ) -> None:
+        # Here, and not above: the supervisor of a stack knows these errors and has only the standard library.
+        from orchex.domain.turn import TokenUsage
+
         super().__init__(message, hint=hint)
         self.transient = transient
         self.retry_after = retry_after
