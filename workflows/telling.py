@@ -1,8 +1,10 @@
 """What a stream tells of itself: its journal events, in one place because their data is what readers rely on."""
 
 import asyncio
+from datetime import datetime
 from typing import Any
 
+from temporalio import workflow
 from temporalio.exceptions import FailureError
 
 from activities.messages import StepReport
@@ -18,6 +20,7 @@ class StreamEvents:
     def __init__(self, outbox: Outbox, stream: str) -> None:
         self._outbox = outbox
         self._stream = stream
+        self._step_began: datetime | None = None
 
     def execution_started(self) -> None:
         self._outbox.emit(EventType.EXECUTION_STARTED, streams=[self._stream])
@@ -58,7 +61,13 @@ class StreamEvents:
         self._outbox.emit(EventType.EXECUTION_CANCELLING, reason=reason)
 
     def step_started(self, entry: Entry, index: int) -> Event:
-        return self._emit(EventType.STEP_STARTED, index=index, kind=entry.kind, title=entry.title)
+        started = self._emit(EventType.STEP_STARTED, index=index, kind=entry.kind, title=entry.title)
+        self._step_began = started.at
+        return started
+
+    def _step_took(self) -> int:
+        """Milliseconds since the step began: what is counted as its computing."""
+        return int((workflow.now() - self._step_began).total_seconds() * 1000) if self._step_began else 0
 
     def step_completed(self, entry: Entry, index: int, report: StepReport, cursor: int) -> None:
         self._emit(
@@ -75,6 +84,7 @@ class StreamEvents:
             notes=list(report.notes),
             dropped=list(report.dropped),
             tokens=report.usage.total,
+            compute_ms=self._step_took(),
             failure=_json(report.failure),
             checkpoint=report.checkpoint,
             cursor=cursor,
@@ -91,6 +101,7 @@ class StreamEvents:
             title=entry.title,
             status="cancelled" if cancelled else "failed",
             critical=True,
+            compute_ms=self._step_took(),
             failure=_json(failure),
         )
 
