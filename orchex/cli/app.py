@@ -28,6 +28,7 @@ _COMMANDS = {
     "worker": "processes:worker",
     "mcp": "mcp:mcp",
     "doctor": "doctor:doctor",
+    "admin": "admin.app:app",
 }
 
 
@@ -43,7 +44,11 @@ def build(names: Iterable[str] = tuple(_COMMANDS)) -> typer.Typer:
     app.callback()(main)
     for name in names:
         module, function = _COMMANDS[name].split(":")
-        app.command(name)(getattr(import_module(f"orchex.cli.{module}"), function))
+        found = getattr(import_module(f"orchex.cli.{module}"), function)
+        if isinstance(found, typer.Typer):
+            app.add_typer(found, name=name)
+        else:
+            app.command(name)(found)
     return app
 
 

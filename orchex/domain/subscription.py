@@ -73,6 +73,10 @@ class PlanCatalogue(_Terms):
     def first(self) -> str:
         return next(iter(self.plans))
 
+    @property
+    def largest(self) -> str:
+        return list(self.plans)[-1]
+
     def terms(self, plan: str) -> PlanTerms:
         """Of a plan; of the first one when the operator has since taken ``plan`` away."""
         return self.plans.get(plan) or self.plans[self.first]

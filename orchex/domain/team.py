@@ -1,5 +1,6 @@
 """Teams, members, keys and the audit trail as their readers see them."""
 
+import re
 from typing import Any
 
 from orchex.domain.access import MemberStatus, Role, Scope, TeamStatus
@@ -62,3 +63,25 @@ class AuditEntry(Wire):
     request_id: str | None
     address: str | None
     changes: dict[str, Any]
+
+
+MAX_NAME = 80
+MAX_EMAIL = 254
+"""Characters; RFC 5321 leaves no room for a longer address."""
+_EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
+
+
+def display_name(text: str) -> str:
+    """A name of a team, a person or a key, without the spaces around it. Raises :class:`ValueError`."""
+    name = text.strip()
+    if not 1 <= len(name) <= MAX_NAME or not name.isprintable():
+        raise ValueError(f"a name has 1 to {MAX_NAME} printable characters")
+    return name
+
+
+def email_address(text: str) -> str:
+    """In lower case, and not looked at more closely than that somebody could be meant. Raises :class:`ValueError`."""
+    address = text.strip().lower()
+    if len(address) > MAX_EMAIL or not address.isprintable() or not _EMAIL.fullmatch(address):
+        raise ValueError(f"an address reads name@host and has up to {MAX_EMAIL} characters")
+    return address

@@ -20,3 +20,9 @@ def insert_missing(session: Session, table: type[SQLModel], rows: Sequence[dict[
         dialect.insert(table).values(list(rows)).on_conflict_do_nothing()
     )
     return result.rowcount
+
+
+def see_one_moment(session: Session) -> None:
+    """Let everything that this session reads be of one moment; to be called first. SQLite does so anyway."""
+    if session.get_bind().dialect.name == "postgresql":
+        session.connection(execution_options={"isolation_level": "REPEATABLE READ"})

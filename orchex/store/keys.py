@@ -120,7 +120,7 @@ def read_key(session: Session, team_id: str, key_id: str) -> ApiKey:
 
 
 def list_keys(
-    session: Session, team_id: str, limit: int, before: str | None = None, user_id: str | None = None
+    session: Session, team_id: str, limit: int | None, before: str | None = None, user_id: str | None = None
 ) -> list[ApiKey]:
     """Newest first, revoked ones too; only those of ``user_id`` if one is given. ``before`` is an id, exclusive."""
     query = select(ApiKeyRow).where(ApiKeyRow.team_id == team_id).order_by(col(ApiKeyRow.id).desc()).limit(limit)

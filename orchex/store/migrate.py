@@ -3,10 +3,14 @@
 from pathlib import Path
 
 from alembic import command
+from alembic.autogenerate import compare_metadata
 from alembic.config import Config
+from alembic.migration import MigrationContext
 from alembic.util.exc import CommandError
 from sqlalchemy import Engine
+from sqlmodel import SQLModel
 
+import orchex.store.tables  # noqa: F401  (registers the tables)
 from orchex.domain.errors import StorageError
 
 
@@ -29,6 +33,13 @@ def upgrade(engine: Engine, revision: str = "head") -> None:
             f"the store was written by a newer Orchex: {error}",
             hint="Use that version again, or point ORCHEX_HOME or ORCHEX_DATABASE_URL at another place.",
         ) from error
+
+
+def differences(engine: Engine) -> list[str]:
+    """How the tables differ from what the models say, one line for each difference; changes nothing."""
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        return [str(difference) for difference in compare_metadata(context, SQLModel.metadata)]
 
 
 def check(engine: Engine) -> None:

@@ -166,6 +166,19 @@ def find_member(session: Session, team_id: str, email: str) -> str | None:
     ).first()
 
 
+def first_owner(session: Session, team_id: str) -> str | None:
+    """The id of the owner who has been there longest."""
+    return session.exec(
+        select(MembershipRow.user_id)
+        .where(
+            MembershipRow.team_id == team_id,
+            MembershipRow.role == Role.OWNER,
+            MembershipRow.status != MemberStatus.REMOVED,
+        )
+        .order_by(col(MembershipRow.invited_at), col(MembershipRow.user_id))
+    ).first()
+
+
 def _check_reach(role: Role, other: Role) -> None:
     if not role.reaches(other):
         raise InsufficientRole(f"the role {role} does not reach an {other}", hint="Ask an owner of the team.")

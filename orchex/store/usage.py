@@ -1,11 +1,11 @@
 """Usage: written with the journal, added up in the same transaction, and checked against the journal."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, func, update
+from sqlalchemy import ColumnElement, update
 from sqlmodel import Session, col, select
 
 from orchex.domain.errors import QuotaExceeded
@@ -22,11 +22,12 @@ from orchex.domain.usage import (
     Period,
     quantities,
 )
-from orchex.store.dialect import insert_missing
+from orchex.store.dialect import insert_missing, see_one_moment
 from orchex.store.tables import (
     ClosedMonthRow,
     EventRow,
     ExecutionRow,
+    TeamRow,
     UsageDayRow,
     UsageEventRow,
     UsageMonthRow,
@@ -277,19 +278,24 @@ _BILLED = {"used", "included", "overage"}
 
 
 class Difference(NamedTuple):
-    """Where the books do not agree; ``what`` is ``usage event``, ``month`` or ``day``."""
+    """Where the books do not agree; ``what`` is ``usage event``, ``month``, ``day`` or ``reservations``."""
 
     what: str
     team_id: str
     where: str
     meter: str
-    journal: int
+    expected: int
     recorded: int
 
 
-def verify(session: Session, team_ids: Iterable[str]) -> list[Difference]:
-    """Compute everything again, the usage events from the journal and the sums from the usage events."""
-    return [difference for team_id in team_ids for difference in _verify_team(session, team_id)]
+def verify(session: Session) -> list[Difference]:
+    """Compute everything again: usage events from the journal, sums from usage events, reservations from executions.
+
+    To be called first in a session, which then sees one moment of everything.
+    """
+    see_one_moment(session)
+    teams = session.exec(select(TeamRow.id).order_by(col(TeamRow.id)))
+    return [difference for team_id in list(teams) for difference in _verify_team(session, team_id)]
 
 
 def _verify_team(session: Session, team_id: str) -> list[Difference]:
@@ -314,6 +320,7 @@ def _verify_team(session: Session, team_id: str) -> list[Difference]:
         *_compare("usage event", team_id, told, written),
         *_compare("month", team_id, months, _sums(session, team_id)),
         *_compare("day", team_id, days, _daily_sums(session, team_id)),
+        *_compare("reservations", team_id, _places(session, team_id), _reserved(session, team_id)),
     ]
 
 
@@ -330,21 +337,29 @@ def _daily_sums(session: Session, team_id: str) -> Counter[tuple[str, str]]:
     return Counter({(f"{row.month} {row.day}", row.meter): row.used for row in rows})
 
 
+def _reserved(session: Session, team_id: str) -> Counter[tuple[str, str]]:
+    rows = session.exec(select(UsageMonthRow).where(UsageMonthRow.team_id == team_id))
+    return Counter({(row.month, row.meter): row.reserved for row in rows})
+
+
+def _places(session: Session, team_id: str) -> Counter[tuple[str, str]]:
+    """For how many executions a place is kept, by their own rows."""
+    months = session.exec(
+        select(ExecutionRow.reserved_month).where(
+            ExecutionRow.team_id == team_id, col(ExecutionRow.reserved_month).is_not(None)
+        )
+    )
+    return Counter((month, Meter.EXECUTIONS.value) for month in months if month is not None)
+
+
 def _compare(
-    what: str, team_id: str, journal: Counter[tuple[str, str]], recorded: Counter[tuple[str, str]]
+    what: str, team_id: str, expected: Counter[tuple[str, str]], recorded: Counter[tuple[str, str]]
 ) -> list[Difference]:
     return [
-        Difference(what, team_id, where, meter, journal[where, meter], recorded[where, meter])
-        for where, meter in sorted(journal.keys() | recorded.keys())
-        if journal[where, meter] != recorded[where, meter]
+        Difference(what, team_id, where, meter, expected[where, meter], recorded[where, meter])
+        for where, meter in sorted(expected.keys() | recorded.keys())
+        if expected[where, meter] != recorded[where, meter]
     ]
-
-
-def reserved_places(session: Session, team_id: str) -> int:
-    """How many executions a place is kept for, by their own rows."""
-    return session.exec(
-        select(func.count()).where(ExecutionRow.team_id == team_id, col(ExecutionRow.reserved_month).is_not(None))
-    ).one()
 
 
 def _rows(session: Session, team_id: str, month: Month) -> list[UsageMonthRow]:

@@ -1,0 +1,1 @@
+"""``orchex admin``: what the operator does on the server itself, straight in its database."""

@@ -1,0 +1,35 @@
+"""The commands below ``orchex admin``."""
+
+import typer
+
+from orchex.cli.admin import books, database, first, keys, teams
+
+
+def _group(help: str) -> typer.Typer:
+    return typer.Typer(no_args_is_help=True, rich_markup_mode=None, help=help)
+
+
+app = _group("Teams, keys and the database of a server; run where its database can be reached.")
+app.command("bootstrap")(first.bootstrap)
+
+_keys = _group("API keys.")
+_keys.command("create")(keys.create)
+_keys.command("list")(keys.list_all)
+_keys.command("revoke")(keys.revoke)
+app.add_typer(_keys, name="keys")
+
+_teams = _group("Teams.")
+_teams.command("create")(teams.create)
+_teams.command("list")(teams.list_all)
+_teams.command("suspend")(teams.suspend)
+_teams.command("restore")(teams.restore)
+app.add_typer(_teams, name="teams")
+
+_database = _group("The schema of the database.")
+_database.command("upgrade")(database.upgrade)
+_database.command("check")(database.check)
+app.add_typer(_database, name="db")
+
+_usage = _group("What teams used.")
+_usage.command("verify")(books.verify)
+app.add_typer(_usage, name="usage")
