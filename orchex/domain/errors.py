@@ -50,7 +50,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from orchex.domain.diagnostic import Diagnostic
 
@@ -65,8 +65,8 @@ class OrchexError(Exception):
     ``code`` is stable and machine-readable; ``retryable`` says whether the same call may succeed later.
     """
 
-    code: ClassVar[str] = "internal"
-    retryable: ClassVar[bool] = False
+    code: str = "internal"
+    retryable: bool = False
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)

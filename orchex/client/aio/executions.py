@@ -1,0 +1,160 @@
+"""``client.executions``: starting, reading and steering executions."""
+
+import os
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import aclosing
+
+from orchex.client.aio.following import AsyncFollower
+from orchex.client.aio.handle import AsyncExecutionHandle
+from orchex.client.aio.transport import AsyncTransport
+from orchex.client.bodies import decision, execution_body, waiting_plan
+from orchex.client.calls import Call, Query, post, segment, segments
+from orchex.client.deadline import Deadline
+from orchex.client.models import Event, EventPage, ExecutionDocument, ExecutionPage, Options
+from orchex.domain.execution import Status
+
+
+class AsyncExecutions:
+    """Every method raises :class:`~orchex.client.errors.ClientError`; of an execution that the key's team does not
+    have, :class:`~orchex.client.errors.NotFoundError`.
+    """
+
+    def __init__(self, transport: AsyncTransport) -> None:
+        self._transport = transport
+
+    async def start(
+        self,
+        task: str | None = None,
+        *,
+        files: Sequence[str | os.PathLike[str]] = (),
+        options: Options | None = None,
+        manifest: str | None = None,
+        streams: Sequence[str] = (),
+        environment: str | None = None,
+        depth: str | None = None,
+        project: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+        idempotency_key: str | None = None,
+    ) -> AsyncExecutionHandle:
+        """Start a ``task``, or the ``streams`` (all by default) of a ``manifest``, which is YAML text.
+
+        ``files`` are paths and patterns relative to the project. ``project`` is the name of one that the server knows.
+        The same ``idempotency_key`` starts nothing twice within a day; each call makes one of its own by default, which
+        guards its retries.
+        """
+        body = execution_body(
+            task=task,
+            files=files,
+            options=options,
+            manifest=manifest,
+            streams=streams,
+            environment=environment,
+            depth=depth,
+            project=project,
+            metadata=metadata,
+        )
+        return self._handle(await self._document(post("/executions", body, idempotency_key=idempotency_key)))
+
+    async def get(self, execution_id: str) -> AsyncExecutionHandle:
+        return self._handle(await self.document(execution_id))
+
+    async def document(self, execution_id: str) -> ExecutionDocument:
+        """How it stands now, as a plain document."""
+        return await self._document(Call("GET", _path(execution_id)))
+
+    async def page(
+        self, *, status: Status | str | Sequence[Status | str] = (), limit: int = 50, before: str | None = None
+    ) -> ExecutionPage:
+        """One page, newest first; ``before`` is the ``next_cursor`` of the page before this one, or an id."""
+        statuses = [str(one) for one in ([status] if isinstance(status, str) else status)]
+        query: Query = {"status": statuses, "limit": limit, "before": before}
+        return await self._transport.model(ExecutionPage, Call("GET", "/executions", query=query))
+
+    async def list(
+        self, *, status: Status | str | Sequence[Status | str] = (), limit: int = 50, before: str | None = None
+    ) -> AsyncIterator[AsyncExecutionHandle]:
+        """All of them, newest first; pages of ``limit`` are read as they are needed."""
+        while True:
+            page = await self.page(status=status, limit=limit, before=before)
+            for document in page.data:
+                yield self._handle(document)
+            if not page.has_more or page.next_cursor is None:
+                return
+            before = page.next_cursor
+
+    async def cancel(self, execution_id: str, *, reason: str = "") -> AsyncExecutionHandle:
+        """Ask it to stop; harmless when it has ended. The answer may still be ``cancelling``: ``wait`` for the end."""
+        body = {"reason": reason} if reason else {}
+        return self._handle(await self._document(post(f"{_path(execution_id)}/cancel", body)))
+
+    async def approve(
+        self, execution_id: str, *, plan_hash: str | None = None, reason: str = ""
+    ) -> AsyncExecutionHandle:
+        """Let an execution that waits with its plan go on. ``plan_hash`` is that of the plan that was looked at,
+        ``streams[].plan_hash`` of the document; by default the one that waits now.
+        """
+        return await self._decide(execution_id, "approve", plan_hash, reason)
+
+    async def reject(
+        self, execution_id: str, *, plan_hash: str | None = None, reason: str = ""
+    ) -> AsyncExecutionHandle:
+        """Refuse the plan that it waits with; it fails as ``plan_rejected``."""
+        return await self._decide(execution_id, "reject", plan_hash, reason)
+
+    async def events(self, execution_id: str, *, after: int = 0, follow: bool = True) -> AsyncIterator[Event]:
+        """Every event behind sequence number ``after``, once and in order, up to the terminal one as it comes.
+
+        Connections that end are taken up again. With ``follow=False``: those there are.
+        """
+        if follow:
+            async with aclosing(self._follow(execution_id, after, None)) as events:
+                async for event in events:
+                    yield event
+            return
+        while True:
+            call = Call("GET", f"{_path(execution_id)}/events", query={"after": after})
+            page = await self._transport.model(EventPage, call)
+            for event in page.data:
+                yield event
+                after = event.sequence
+            if not page.has_more or not page.data:
+                return
+
+    async def wait(self, execution_id: str, *, timeout: float | None = None) -> ExecutionDocument:
+        """The document of an execution that has ended, as soon as it has; through a server's restart, too.
+
+        Raises :class:`~orchex.client.errors.WaitTimedOut` after ``timeout`` seconds; the execution goes on.
+        """
+        async with aclosing(self._follow(execution_id, 0, timeout)) as events:
+            async for _ in events:
+                pass
+        return await self.document(execution_id)
+
+    async def patch(self, execution_id: str) -> bytes:
+        """Its changes as a patch that ``git apply`` takes; empty when there are none."""
+        execution = await self.document(execution_id)
+        artifacts = execution.result.artifacts if execution.result else ()
+        names = [artifact.name for artifact in artifacts if artifact.kind == "patch"]
+        return b"".join([await self.artifact(execution_id, name) for name in names])
+
+    async def artifact(self, execution_id: str, name: str) -> bytes:
+        """The content of one artifact of its result, or of a step's log."""
+        return await self._transport.content(Call("GET", f"{_path(execution_id)}/artifacts/{segments(name)}"))
+
+    async def _decide(self, execution_id: str, verb: str, plan_hash: str | None, reason: str) -> AsyncExecutionHandle:
+        if plan_hash is None:
+            plan_hash = waiting_plan([event async for event in self.events(execution_id, follow=False)])
+        return self._handle(await self._document(post(f"{_path(execution_id)}/{verb}", decision(plan_hash, reason))))
+
+    async def _document(self, call: Call) -> ExecutionDocument:
+        return await self._transport.model(ExecutionDocument, call)
+
+    def _follow(self, execution_id: str, after: int, timeout: float | None) -> AsyncGenerator[Event, None]:
+        return AsyncFollower(self._transport, execution_id, after, Deadline(timeout, execution_id)).run()
+
+    def _handle(self, document: ExecutionDocument) -> AsyncExecutionHandle:
+        return AsyncExecutionHandle(self, document)
+
+
+def _path(execution_id: str) -> str:
+    return f"/executions/{segment(execution_id)}"

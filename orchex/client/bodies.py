@@ -1,0 +1,67 @@
+"""The bodies of requests, from the arguments of methods."""
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic.alias_generators import to_camel
+
+from orchex.client.models import Event, Options
+from orchex.domain.errors import InvalidInput
+
+
+def execution_body(
+    *,
+    task: str | None,
+    files: Sequence[str | os.PathLike[str]],
+    options: Options | None,
+    manifest: str | None,
+    streams: Sequence[str],
+    environment: str | None,
+    depth: str | None,
+    project: str | None,
+    metadata: Mapping[str, str] | None,
+) -> dict[str, Any]:
+    """Only what was given, so that the server's defaults hold. Raises :class:`InvalidInput`."""
+    if (task is None) == (manifest is None):
+        raise InvalidInput("an execution takes either a task or a manifest")
+    for name, value in (("files", files), ("streams", streams)):
+        if isinstance(value, str):
+            raise InvalidInput(f"{name} is a list, not one text", hint=f"{name}=[{value!r}]")
+    context = {
+        "files": [os.fspath(file) for file in files],
+        "environment": environment,
+        "depth": depth,
+        "project": project,
+    }
+    return _given(
+        {
+            "task": task,
+            "manifest": manifest,
+            "streams": list(streams),
+            "context": _given(context),
+            "options": camel(options or {}),
+            "metadata": dict(metadata or {}),
+        }
+    )
+
+
+def decision(plan_hash: str, reason: str) -> dict[str, str]:
+    return _given({"planHash": plan_hash, "reason": reason or None})
+
+
+def waiting_plan(events: Sequence[Event]) -> str:
+    """The hash of the plan that waits. Raises :class:`InvalidInput` when none ever did."""
+    for event in reversed(events):
+        if event.type == "execution.awaiting_approval":
+            return str(event.data.get("planRef", ""))
+    raise InvalidInput("the execution does not wait for an approval")
+
+
+def camel(members: Mapping[str, Any]) -> dict[str, Any]:
+    """``max_steps`` as ``maxSteps``; what is camelCase already stays."""
+    return {to_camel(name) if "_" in name else name: value for name, value in members.items()}
+
+
+def _given(members: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in members.items() if value is not None and value not in ([], {})}

@@ -1,0 +1,89 @@
+"""What the server answers, as frozen models. Members are camelCase on the wire; unknown ones are ignored."""
+
+from datetime import datetime
+from typing import Any, Literal, TypedDict
+
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from orchex.domain.execution import Failure, Metrics, Moment, Progress, Result, Status, Step, StreamState
+
+
+class Options(TypedDict, total=False):
+    """How an execution is carried out. ``timeout`` in milliseconds; ``approval="plan"`` waits for a person's yes."""
+
+    dry_run: bool
+    max_steps: int
+    timeout: int
+    model: str
+    apply: bool
+    approval: Literal["none", "plan"]
+    max_tokens: int
+    max_cost_usd: float
+
+
+class Document(BaseModel):
+    model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True, extra="ignore")
+
+
+class ExecutionDocument(Document):
+    """``GET /executions/:id``. What a server leaves out is empty, so that the short answer to a start is one too.
+
+    ``elapsed`` is in milliseconds.
+    """
+
+    id: str
+    status: Status
+    status_url: str = ""
+    task: str | None = None
+    manifest: str | None = None
+    project: str | None = None
+    environment: str | None = None
+    options: dict[str, Any] = Field(default_factory=dict)
+    metadata: dict[str, str] = Field(default_factory=dict)
+    created_at: Moment | None = None
+    started_at: Moment | None = None
+    finished_at: Moment | None = None
+    elapsed: int = 0
+    current_step: str | None = None
+    progress: Progress = Progress()
+    result: Result | None = None
+    metrics: Metrics = Metrics()
+    error: Failure | None = None
+    streams: tuple[StreamState, ...] = ()
+    steps: tuple[Step, ...] = ()
+    resumed_from: str | None = None
+
+
+class Event(Document):
+    """One entry of an execution's journal; ``sequence`` starts at 1 and has no gap."""
+
+    id: str = ""
+    sequence: int = 0
+    type: str = Field(validation_alias=AliasChoices("type", "event"))
+    at: datetime = Field(validation_alias=AliasChoices("at", "timestamp"))
+    execution_id: str = ""
+    data: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def terminal(self) -> bool:
+        """Whether it is the last one."""
+        return self.type in _TERMINAL
+
+
+_TERMINAL = frozenset({"execution.completed", "execution.failed", "execution.cancelled"})
+
+
+class EventPage(Document):
+    """Oldest first."""
+
+    data: tuple[Event, ...] = ()
+    has_more: bool = False
+
+
+class ExecutionPage(Document):
+    """Newest first; ``next_cursor`` is what ``before`` takes for the next page."""
+
+    data: tuple[ExecutionDocument, ...] = ()
+    has_more: bool = False
+    next_cursor: str | None = None
