@@ -1,7 +1,8 @@
 """Orchex. Its Python SDK is here: ``from orchex import OrchexClient``; what it needs is loaded when it is asked for."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING
+# Nothing is imported here: the entry point is reached through this file, and until it has run, a repository's own
+# `typing.py` would be taken for Python's. A type checker knows the name below all the same.
+TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     from orchex.client.aio.client import AsyncOrchexClient
@@ -73,6 +74,8 @@ if not TYPE_CHECKING:  # a checker that sees it believes in every name
     def __getattr__(name: str) -> object:
         if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib import import_module
+
         return getattr(import_module(_HOMES.get(name, "orchex.client.errors")), name)
 
     def __dir__() -> list[str]:
