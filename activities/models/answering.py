@@ -134,7 +134,7 @@ class Answer:
 
 def _close(block: _Open, *, cut_off: bool) -> Block | None:
     """The finished block; None for one that is empty, unknown, or a tool call that was cut off."""
-    joined = "".join(block.parts)
+    joined = _sound("".join(block.parts))
     if block.kind == "text":
         text = _text(block.start, "text") + joined
         return TextBlock(text=text) if text else None
@@ -159,6 +159,7 @@ def _tool_use(block: _Open, raw: str, *, cut_off: bool) -> ToolUseBlock | None:
             return None
     elif cut_off and not given:
         return None
+    given = _sound_all(given)
     if not isinstance(given, dict):
         given = {"malformed_json": (raw or json.dumps(given))[:MAX_MALFORMED]}
     id_, name = _text(block.start, "id"), _text(block.start, "name")
@@ -184,4 +185,21 @@ def _index(event: Json) -> int:
 def _text(holder: Json, name: str) -> str:
     """A string member; a missing or null one is empty."""
     value = holder.get(name)
-    return value if isinstance(value, str) else ""
+    return _sound(value) if isinstance(value, str) else ""
+
+
+def _sound(text: str) -> str:
+    """``text`` with halves of characters put together, or replaced: nothing could write or send a half."""
+    if text.isascii():
+        return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def _sound_all(value: object) -> object:
+    if isinstance(value, str):
+        return _sound(value)
+    if isinstance(value, dict):
+        return {_sound(name): _sound_all(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_sound_all(inner) for inner in value]
+    return value

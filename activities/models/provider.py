@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from activities.models.access import BASE_URL, KEY, THREE_WAYS, Access, read_access
+from activities.models.cassette import RecordingProvider, ReplayingProvider, read_cassette, recorded_model
 from activities.models.runbook import RunbookProvider
+from activities.threads import in_thread
 from orchex.domain.errors import ModelUnavailable
 from orchex.domain.turn import TurnRequest, TurnResult
 
@@ -33,13 +35,17 @@ class ModelProvider(Protocol):
 async def settle_model(model: str | None, environ: Mapping[str, str]) -> str:
     """The one model that works for a stream whose manifest names ``model``, or none. Raises ModelUnavailable.
 
-    Without a name it is that of ORCHEX_MODEL or ANTHROPIC_MODEL, else DEFAULT_MODEL where a key opens Claude or a
-    gateway to it, else the first model that the server of ANTHROPIC_BASE_URL lists.
+    Without a name it is that of ORCHEX_MODEL or ANTHROPIC_MODEL, else the one that a cassette to be replayed was
+    recorded with, else DEFAULT_MODEL where a key opens Claude or a gateway to it, else the first model that the server
+    of ANTHROPIC_BASE_URL lists.
     """
     named = model or next((name for variable in MODEL_VARIABLES if (name := environ.get(variable, "").strip())), None)
     if named:
         choose_provider(named, environ)
         return named
+    cassette = read_cassette(environ)
+    if cassette is not None and cassette.mode == "replay":
+        return await in_thread(recorded_model, cassette)
     access = read_access(environ)
     if access is None:
         raise ModelUnavailable("no model is chosen, and the plan is not a runbook", hint=THREE_WAYS)
@@ -49,10 +55,21 @@ async def settle_model(model: str | None, environ: Mapping[str, str]) -> str:
 def choose_provider(model: str, environ: Mapping[str, str]) -> ModelProvider:
     """Whoever serves ``model``. Raises ModelUnavailable when nobody does.
 
-    ``environ`` is the environment of whoever started the execution: it holds the key, and says which server.
+    ``environ`` is the environment of whoever started the execution: it holds the key, and says which server, and
+    whether a cassette records or replays the turns.
     """
     if model == RunbookProvider.name:
         return RunbookProvider()
+    cassette = read_cassette(environ)
+    if cassette is None:
+        return _server(model, environ)
+    if cassette.mode == "replay":
+        return ReplayingProvider(cassette)
+    inner = _server(model, environ)
+    return RecordingProvider(inner.name, inner, cassette)
+
+
+def _server(model: str, environ: Mapping[str, str]) -> ModelProvider:
     access = read_access(environ)
     if access is None:
         raise ModelUnavailable(f"the model {model!r} cannot be reached: {KEY} is not set", hint=THREE_WAYS)

@@ -111,8 +111,12 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
 
 
 def environment() -> dict[str, str]:
-    """What commands inherit of this process: all variables that are text."""
-    return {name: value for name, value in os.environ.items() if _is_text(name + value)}
+    """What commands inherit of this process: all variables that are text. A cassette is named by its whole path."""
+    kept = {name: value for name, value in os.environ.items() if _is_text(name + value)}
+    mode, _, file = kept.get("ORCHEX_CASSETTE", "").partition(":")
+    if file:
+        kept["ORCHEX_CASSETTE"] = f"{mode}:{Path(file).expanduser().absolute()}"
+    return kept
 
 
 def _is_text(value: str) -> bool:
