@@ -7,7 +7,7 @@ and is entered in a ledger, so that the successor of a worker that died can hand
 import asyncio
 import logging
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from temporalio import activity
@@ -15,13 +15,16 @@ from temporalio.exceptions import ApplicationError
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
 from activities.ledger import AttemptLedger
-from activities.messages import Carried, Carrier, RecordEvents, StepRequest
-from orchex.domain.errors import OrchexError
+from activities.messages import Attempted, Carried, Carrier, RecordEvents
+from orchex.domain.errors import ModelUnavailable, OrchexError
 from orchex.domain.event import Event, EventType
 from orchex.store.journal import Journal
 
 HEARTBEAT_SECONDS = 0.2
 """A cancel reaches an activity in the answer to a heartbeat; the worker passes on at most one each quarter second."""
+
+LONGEST_WAIT = 600.0
+"""Seconds: a server that asks for more patience than this is as good as gone."""
 
 log = logging.getLogger(__name__)
 
@@ -56,9 +59,7 @@ class _Attempt(ActivityInboundInterceptor):
                 raise ApplicationError("the worker was stopped in mid-step", type="worker_shutdown") from None
             raise
         except OrchexError as error:
-            raise ApplicationError(
-                error.message, error.hint, type=error.code, non_retryable=not error.retryable
-            ) from error
+            raise _told(error) from error
         finally:
             beating.cancel()
             journaled = await _settled(writing)
@@ -75,6 +76,19 @@ class _Attempt(ActivityInboundInterceptor):
             log.warning("journal not written: %s", error)
             return False
         return True
+
+
+def _told(error: OrchexError) -> ApplicationError:
+    """Our error as Temporal's; a model that said when to come back is asked again no sooner."""
+    transient = error.retryable or (isinstance(error, ModelUnavailable) and error.transient)
+    after = error.retry_after if isinstance(error, ModelUnavailable) else None
+    return ApplicationError(
+        error.message,
+        error.hint,
+        type=error.code,
+        non_retryable=not transient,
+        next_retry_delay=None if after is None else timedelta(seconds=min(after, LONGEST_WAIT)),
+    )
 
 
 async def _settled(writing: asyncio.Task[bool]) -> bool:
@@ -98,7 +112,7 @@ def _worker_stops() -> bool:
 
 def _retried(request: Carrier) -> tuple[Event, ...]:
     attempt = activity.info().attempt
-    if attempt == 1 or not isinstance(request, StepRequest):
+    if attempt == 1 or not isinstance(request, Attempted):
         return ()
     return (
         Event(

@@ -1,5 +1,6 @@
 """One step of a plan, turn by turn: ask the provider, perform the tools it calls, tell it what came of them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from activities.edits.ladder import Rung
@@ -43,14 +44,25 @@ async def carry_out(provider: ModelProvider, tools: ToolBox, step: PlannedStep) 
     return _carried(done, _circles(step), usage)
 
 
+def output_of(done: Sequence[ToolOutcome]) -> str:
+    """What the commands among the calls said."""
+    return "\n".join(
+        f"$ {outcome.command.command}\n{outcome.command.answer.output}" for outcome in done if outcome.command
+    )
+
+
+def notes_of(done: Sequence[ToolOutcome]) -> tuple[str, ...]:
+    """What a reader should know of the edits that were made."""
+    return tuple(note for outcome in done for note in _notes(outcome))
+
+
 def _carried(done: list[ToolOutcome], failure: Failure | None, usage: TokenUsage) -> Carried:
-    said = [f"$ {outcome.command.command}\n{outcome.command.answer.output}" for outcome in done if outcome.command]
     changes = [change for outcome in done for change in outcome.changes]
     return Carried(
-        output="\n".join(said),
+        output=output_of(done),
         failure=failure,
         usage=usage,
-        notes=tuple(note for outcome in done for note in _notes(outcome)),
+        notes=notes_of(done),
         edited=tuple(dict.fromkeys(change.path for change in changes)),
     )
 

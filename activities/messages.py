@@ -16,6 +16,8 @@ from orchex.domain.turn import TokenUsage
 OPEN_STREAM = "open_stream"
 WORK = "work"
 RUN_COMMAND = "run_command"
+PROPOSE_PLAN = "propose_plan"
+TAKE_TURN = "take_turn"
 FINISH_STREAM = "finish_stream"
 RECORD_EVENTS = "record_events"
 LAND = "land"
@@ -44,7 +46,7 @@ class RecordEvents(Carrier):
 
 
 class OpenStream(Carrier):
-    """Open the workspace, gather the context, and plan if no model is needed for it.
+    """Open the workspace, gather the context, settle on a model, and plan if none is needed for it.
 
     ``base`` is the commit to start from, or null for a snapshot of the project as it stands. ``start`` is the
     checkpoint to go on from, when an earlier execution is resumed.
@@ -63,22 +65,70 @@ class PlanOutline(_Message):
 
 
 class OpenedStream(Carried):
-    """``queue`` is the task queue of the host that holds the workspace; null for the workflow's own."""
+    """``queue`` is the task queue of the host that holds the workspace; null for the workflow's own.
+
+    ``model`` is the one that takes the turns, null for a runbook, which is planned here. ``context`` is the reference
+    of what the model is given to read.
+    """
 
     base: str | None = None
     queue: str | None = None
-    plan: PlanOutline
+    plan: PlanOutline | None = None
+    model: str | None = None
+    context: str | None = None
     notes: tuple[str, ...] = ()
 
 
-class StepRequest(Carrier):
-    """Common to all steps: start from checkpoint ``number``, end in ``number + 1`` under ``step_id``."""
+class Ask(_Message):
+    """What every request to a model says. ``grants`` counts how often somebody let it go on past its budget."""
+
+    model: str
+    context: str
+    max_tokens: int | None = None
+    max_cost_usd: float | None = None
+    grants: int = 0
+
+
+class Attempted(Carrier):
+    """A request whose attempts are told: ``started_event`` is the one that said that ``title`` began."""
 
     stream_id: str
-    number: int
-    step_id: str
     title: str
     started_event: str
+
+
+class ProposePlan(Attempted):
+    """Ask for a plan. ``goal`` is the reference of the manifest's plan or the task, ``commands`` are run at the end.
+
+    ``turn`` counts from 0; ``transcript`` is what was said before, when an earlier proposal could not be used.
+    """
+
+    ask: Ask
+    description: str
+    goal: str
+    commands: tuple[str, ...] = ()
+    max_steps: int
+    key: str
+    turn: int = 0
+    transcript: str | None = None
+
+
+class ProposedPlan(Carried):
+    """``plan`` is null when the proposal could not be used; ``transcript`` then ends with the reason, told."""
+
+    plan: PlanOutline | None = None
+    transcript: str
+    usage: TokenUsage = TokenUsage()
+    cost_usd: float | None = None
+    attempts: int = 1
+    failure: Failure | None = None
+
+
+class StepRequest(Attempted):
+    """Common to all steps: start from checkpoint ``number``, end in ``number + 1`` under ``step_id``."""
+
+    number: int
+    step_id: str
     pass_env: tuple[str, ...] = ()
     environment: str | None = None
 
@@ -98,11 +148,40 @@ class RunCommand(StepRequest):
     command: CompiledCommand | None
 
 
+class Heal(_Message):
+    """A failed command to mend: ``output`` is the reference of what it said."""
+
+    command: str
+    category: str
+    output: str
+
+
+class TakeTurn(StepRequest):
+    """One turn of step ``index`` of the plan, or of a heal, and the tools it calls.
+
+    The step began at checkpoint ``first``; ``turn`` counts from 0; ``transcript`` is what was said so far. ``cut``
+    counts the answers in a row that were cut off; ``squeeze`` is how far the request is shortened to fit the model.
+    """
+
+    ask: Ask
+    base: str
+    first: int
+    plan_ref: str
+    index: int | None = None
+    heal: Heal | None = None
+    turn: int = 0
+    transcript: str | None = None
+    cut: int = 0
+    squeeze: int = 0
+    owns: tuple[str, ...] = ()
+
+
 class StepReport(Carried):
     """How a step went. ``output`` is head and tail, redacted; the whole of it is the artifact ``log``.
 
     ``tests_passed`` is true when the step ran tests and they passed. ``dropped`` names untracked files that a
-    command left and that were removed again.
+    command left and that were removed again. Of a command that failed, ``category`` is the kind of failure,
+    ``signature`` what makes it the same as another one, and ``said`` the reference of its output.
     """
 
     checkpoint: str
@@ -113,8 +192,26 @@ class StepReport(Carried):
     dropped: tuple[str, ...] = ()
     tests_passed: bool = False
     usage: TokenUsage = TokenUsage()
+    cost_usd: float | None = None
     attempts: int = 1
+    category: str | None = None
+    signature: str | None = None
+    said: str | None = None
+    sandbox: str | None = None
+    transcript: str | None = None
     failure: Failure | None = None
+
+
+class TurnReport(StepReport):
+    """How a turn went; ``changed`` counts from the beginning of the step. ``finished``: the model asks for no more.
+
+    ``calls`` name the tools that it called, each with what it was called on.
+    """
+
+    finished: bool = False
+    calls: tuple[str, ...] = ()
+    cut: int = 0
+    squeeze: int = 0
 
 
 class FinishStream(Carrier):

@@ -8,15 +8,26 @@ from orchex.domain.execution import Failure
 
 SHOWN_CHARACTERS = 4_000
 """What a report holds of an output; the whole of it is the step's log."""
+READ_CHARACTERS = 16_000
+"""What a model is shown of the output of a command that failed."""
 
 _NOTHING_RAN = re.compile(r"^(Ran 0 tests in |no tests ran|collected 0 items|No tests found)", re.MULTILINE)
 
 
 def shown(text: str) -> str:
     """Head and tail of ``text``; the tail gets more, since that is where things go wrong."""
-    if len(text) <= SHOWN_CHARACTERS:
+    return _head_and_tail(text, SHOWN_CHARACTERS)
+
+
+def for_a_model(text: str) -> str:
+    """As ``shown``, and longer: whoever mends a failure needs to see it."""
+    return _head_and_tail(text, READ_CHARACTERS)
+
+
+def _head_and_tail(text: str, most: int) -> str:
+    if len(text) <= most:
         return text
-    head, tail = SHOWN_CHARACTERS // 4, SHOWN_CHARACTERS * 3 // 4
+    head, tail = most // 4, most * 3 // 4
     left_out = len(text) - head - tail
     return f"{text[:head]}\n… {left_out:,} characters left out …\n{text[-tail:]}"
 

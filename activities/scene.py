@@ -28,6 +28,12 @@ class Scene:
         resolved = resolve(line, self.workspace.root, dependencies=self.workspace.repository.folder)
         return await self.run(resolved.argv, None)
 
+    sandbox: str | None = None
+
+    async def untrusted(self, line: str) -> CommandOutcome:
+        """Run a command that a model asks for."""
+        return await self.shell(line)
+
     async def run(self, argv: tuple[str, ...], timeout_ms: int | None) -> CommandOutcome:
         """Run one command in the project root; its whole redacted output goes to a log file of the step."""
         request, repository = self.request, self.workspace.repository

@@ -1,122 +1,44 @@
 """The activities of a step: work of the plan, and commands. Each leads from one checkpoint to the next, once."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
-from pathlib import Path
-from typing import NamedTuple
-
 from temporalio import activity
 
 from activities.carrying import Carried, carry_out
-from activities.commands.environment import marker
-from activities.commands.reaper import reap
+from activities.checkpointing import MAX_NOTES, Checkpointing, Done
 from activities.commands.resolve import find_test_command, is_test_command, resolve
-from activities.commands.runner import CommandRunner
 from activities.commands.spec import CommandOutcome
-from activities.messages import RUN_COMMAND, WORK, RunCommand, StepReport, StepRequest, Work
-from activities.models.provider import choose_provider, settle_model
-from activities.projects import Projects
-from activities.reports import command_failure, ran_nothing, shown
+from activities.healing import category_of, signature_of
+from activities.messages import RUN_COMMAND, WORK, RunCommand, StepReport, Work
+from activities.models.runbook import RunbookProvider
+from activities.reports import command_failure, for_a_model, ran_nothing, shown
 from activities.scene import Scene
 from activities.threads import in_thread
 from activities.tools import ToolBox
-from activities.workspaces.diff import changed_paths
-from activities.workspaces.opening import open_workspace
-from activities.workspaces.record import StepOutcome
-from activities.workspaces.workspace import Checkpoint, Workspace
 from orchex.domain.execution import Failure
 from orchex.domain.plan import Plan
 from orchex.store.blobs import BlobStore
-from orchex.store.environments import Environments
-
-LOCK_SECONDS = 60.0
-"""How long an attempt waits for the one before it to let go of the workspace."""
-
-MAX_NOTES = 20
-
-
-class Done(NamedTuple):
-    """What a step has to report, and the paths that it edited itself."""
-
-    report: StepReport
-    edited: tuple[str, ...] = ()
-
-
-Body = Callable[[Scene], Awaitable[Done]]
-Keep = Callable[[int, str, str, str], Checkpoint]
 
 
 class StepActivities:
-    def __init__(
-        self, home: Path, projects: Projects, blobs: BlobStore, environments: Environments, runner: CommandRunner
-    ) -> None:
-        self._home = home
-        self._projects = projects
+    def __init__(self, checkpointing: Checkpointing, blobs: BlobStore) -> None:
+        self._checkpointing = checkpointing
         self._blobs = blobs
-        self._environments = environments
-        self._runner = runner
 
     @activity.defn(name=WORK)
     async def work(self, request: Work) -> StepReport:
         """Carry out one step of the plan; what it leaves in the workspace is its checkpoint."""
-        return await self._attempt(request, lambda scene: self._carry_out(scene, request))
+        return await self._checkpointing.attempt(request, StepReport, lambda scene: self._carry_out(scene, request))
 
     @activity.defn(name=RUN_COMMAND)
     async def run_command(self, request: RunCommand) -> StepReport:
         """Run one command of the manifest; new untracked files it leaves are dropped again."""
-        return await self._attempt(request, lambda scene: self._run_one(scene, request), drops_new_files=True)
-
-    # -- one attempt
-
-    async def _attempt(self, request: StepRequest, body: Body, *, drops_new_files: bool = False) -> StepReport:
-        """Take the workspace at its checkpoint, do ``body``, record both what it did and that it did it."""
-        workspace = await in_thread(self._workspace, request)
-        try:
-            recorded = await in_thread(self._begin, workspace, request)
-            if recorded is not None:
-                return _recorded(workspace, request, recorded)
-            done = await self._body(workspace, request, body)
-            keep: Keep = workspace.checkpoint_command if drops_new_files else workspace.checkpoint
-            record = done.report.model_dump_json()
-            kept = await in_thread(keep, request.number, request.step_id, request.title, record)
-        finally:
-            workspace.release()
-        return await in_thread(_told, workspace, done, kept)
-
-    async def _body(self, workspace: Workspace, request: StepRequest, body: Body) -> Done:
-        """Do the step. What a cancel cuts short is kept; one that comes after the body meets a whole checkpoint."""
-        try:
-            return await body(self._scene(workspace, request))
-        except asyncio.CancelledError:
-            if not activity.is_worker_shutdown():
-                await in_thread(_keep_partial, workspace, request)
-            raise
-
-    def _workspace(self, request: StepRequest) -> Workspace:
-        repository = self._projects.get(request.run.project)
-        return open_workspace(repository, request.run.execution_id, request.stream_id)
-
-    def _begin(self, workspace: Workspace, request: StepRequest) -> StepOutcome | None:
-        again = activity.info().attempt > 1
-        marked = marker(request.run.execution_id, request.stream_id)
-        return workspace.begin(
-            request.number,
-            request.step_id,
-            reap=(lambda: reap(marked)) if again else (lambda: None),
-            wait=LOCK_SECONDS,
+        return await self._checkpointing.attempt(
+            request, StepReport, lambda scene: self._run_one(scene, request), drops_new_files=True
         )
 
-    def _scene(self, workspace: Workspace, request: StepRequest) -> Scene:
-        environ = self._environments.get(request.run.execution_id)
-        return Scene(self._home, workspace, request, environ, self._runner)
-
-    # -- what a step does
-
-    async def _carry_out(self, scene: Scene, request: Work) -> Done:
+    async def _carry_out(self, scene: Scene, request: Work) -> Done[StepReport]:
         plan = Plan.model_validate_json(self._blobs.get_text(request.plan_ref))
-        provider = choose_provider(await settle_model(request.model, scene.environ), scene.environ)
         tools = ToolBox(scene.workspace.root, trusted=True, owned=request.owns, run_command=scene.shell)
-        carried: Carried = await carry_out(provider, tools, plan.steps[request.index])
+        carried: Carried = await carry_out(RunbookProvider(), tools, plan.steps[request.index])
         report = StepReport(
             checkpoint="",
             output=shown(carried.output),
@@ -128,7 +50,7 @@ class StepActivities:
         )
         return Done(report, carried.edited)
 
-    async def _run_one(self, scene: Scene, request: RunCommand) -> Done:
+    async def _run_one(self, scene: Scene, request: RunCommand) -> Done[StepReport]:
         root, project = scene.workspace.root, scene.workspace.repository.folder
         command = request.command
         if command is None:
@@ -140,7 +62,11 @@ class StepActivities:
             resolved = resolve(command.command, root, dependencies=project)
             tests = is_test_command(command.command, root)
             outcome = await scene.run(resolved.argv, command.timeout_ms)
-        return Done(_command_report(request, outcome, tests=tests).model_copy(update={"log": scene.log}))
+        report = _command_report(request, outcome, tests=tests)
+        if command is None and outcome.ok and not report.tests_passed:
+            report = report.model_copy(update={"failure": _nothing_tested(request)})
+        said = None if outcome.ok else await in_thread(self._blobs.put_text, for_a_model(outcome.output))
+        return Done(report.model_copy(update={"log": scene.log, "said": said}))
 
 
 def _command_report(request: RunCommand, outcome: CommandOutcome, *, tests: bool) -> StepReport:
@@ -152,6 +78,16 @@ def _command_report(request: RunCommand, outcome: CommandOutcome, *, tests: bool
         tests_passed=tests and outcome.ok and not ran_nothing(outcome.output),
         failure=None if outcome.ok else command_failure(request.title, outcome),
         attempts=activity.info().attempt,
+        category=None if outcome.ok else category_of(request.title, outcome),
+        signature=None if outcome.ok else signature_of(outcome),
+    )
+
+
+def _nothing_tested(request: RunCommand) -> Failure:
+    return Failure(
+        code="tests_required",
+        message=f"constraints.requireTests is set, and {request.title} ran, but there was no test among them",
+        hint="Add a test to the project, or name the command that runs its tests among the stream's commands.",
     )
 
 
@@ -163,35 +99,3 @@ def _no_tests() -> StepReport:
         "(package.json, Makefile, pyproject.toml, …).",
     )
     return StepReport(checkpoint="", failure=failure, attempts=activity.info().attempt)
-
-
-def _recorded(workspace: Workspace, request: StepRequest, done: StepOutcome) -> StepReport:
-    """This very step was done by an attempt whose report was lost: nothing is done twice."""
-    report = StepReport.model_validate_json(done.result_json)
-    changed = changed_paths(workspace.repository, workspace.commit(request.number), done.commit)
-    return report.model_copy(
-        update={"checkpoint": done.commit, "changed": len(changed), "attempts": activity.info().attempt}
-    )
-
-
-def _told(workspace: Workspace, done: Done, kept: Checkpoint) -> StepReport:
-    """The report with what the checkpoint showed; an edit that is not in it may have been of a file git ignores."""
-    changed = {path for change in kept.changed for path in (change.path, change.old_path)}
-    missing = [path for path in done.edited if path not in changed]
-    notes = [
-        f"{path}: git ignores it, so it will not land in the project"
-        for path in (workspace.ignored(missing) if missing else ())
-    ]
-    return done.report.model_copy(
-        update={
-            "checkpoint": kept.commit,
-            "changed": len(kept.changed),
-            "dropped": kept.dropped[:50],
-            "notes": (*done.report.notes, *notes)[:MAX_NOTES],
-        }
-    )
-
-
-def _keep_partial(workspace: Workspace, request: StepRequest) -> None:
-    """What a cancelled step had done so far, as a checkpoint under another step id: it does not count as done."""
-    workspace.checkpoint(request.number, f"{request.step_id}/partial", f"partial: {request.title}", "")

@@ -1,10 +1,12 @@
 """The activities at both ends of a stream: opening its workspace with a plan, and closing it with a result."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 from temporalio import activity
 
 from activities.artifacts import ArtifactKeeper
+from activities.briefing import context_of
 from activities.context import gather
 from activities.dependencies import prepare
 from activities.messages import (
@@ -23,8 +25,9 @@ from activities.threads import in_thread
 from activities.workspaces.apply import apply
 from activities.workspaces.opening import close, open_workspace
 from activities.workspaces.workspace import Workspace
-from orchex.domain.errors import MergeConflict, ModelUnavailable, PlanInvalid, WorkspaceLost
+from orchex.domain.errors import MergeConflict, PlanInvalid, WorkspaceLost
 from orchex.domain.execution import Failure
+from orchex.domain.plan import Plan
 from orchex.store.blobs import BlobStore
 from orchex.store.environments import Environments
 
@@ -33,6 +36,14 @@ TITLE_CHARACTERS = 120
 """Together they keep the outline of a plan well under 64 KB."""
 
 MAX_NOTES = 20
+
+
+class _Place(NamedTuple):
+    """Where a stream begins: the commit (null for a dry run), the folder to read, and what there is to say of it."""
+
+    base: str | None
+    root: Path
+    notes: tuple[str, ...] = ()
 
 
 class StreamActivities:
@@ -52,41 +63,50 @@ class StreamActivities:
 
     @activity.defn(name=OPEN_STREAM)
     async def open_stream(self, request: OpenStream) -> OpenedStream:
-        """Plan first: a plan that cannot be carried out costs no workspace. A dry run opens none."""
-        outline = await self._plan(request)
-        base, notes = await in_thread(self._open, request)
-        return OpenedStream(base=base, queue=self._host_queue, plan=outline, notes=notes)
+        """Settle on a model first, and plan if it is a runbook: what cannot be carried out costs no workspace.
 
-    async def _plan(self, request: OpenStream) -> PlanOutline:
+        A dry run opens none.
+        """
+        environ = await in_thread(self._environments.get, request.run.execution_id)
+        model = await settle_model(request.stream.model, environ)
+        if model == RunbookProvider.name:
+            plan = await in_thread(self._plan, request)
+            place = await in_thread(self._open, request)
+            notes = await in_thread(self._notes, request, place.root)
+            return OpenedStream(base=place.base, queue=self._host_queue, plan=plan, notes=(*place.notes, *notes))
+        place = await in_thread(self._open, request)
+        context = await in_thread(context_of, place.root, request.stream, environ)
+        return OpenedStream(
+            base=place.base,
+            queue=self._host_queue,
+            model=model,
+            context=await in_thread(self._blobs.put_text, context.text),
+            notes=(*place.notes, *context.notes)[:MAX_NOTES],
+        )
+
+    def _plan(self, request: OpenStream) -> PlanOutline:
         stream = request.stream
-        model = await settle_model(stream.model, self._environments.get(request.run.execution_id))
-        if model != RunbookProvider.name:
-            raise ModelUnavailable(f"{model} cannot plan yet: only a runbook can", hint="Write model: runbook.")
         plan = parse_runbook(self._blobs.get_text(stream.plan_ref))
         if len(plan.steps) > MAX_PLAN_STEPS:
             raise PlanInvalid(
                 f"the plan of stream {stream.id!r} has {len(plan.steps)} steps; a stream takes up to {MAX_PLAN_STEPS}",
                 hint="Split it into several streams.",
             )
-        ref = self._blobs.put(plan.model_dump_json().encode())
-        self._artifacts.plan(request.run.execution_id, stream.id, ref)
-        return PlanOutline(ref=ref, titles=tuple(_short(step.title) for step in plan.steps))
+        return outline(plan, request.run.execution_id, stream.id, self._blobs, self._artifacts)
 
-    def _open(self, request: OpenStream) -> tuple[str | None, tuple[str, ...]]:
-        """The base of the workspace and what there is to say about the context."""
+    def _open(self, request: OpenStream) -> _Place:
         repository = self._projects.open(request.run.project)
         if request.run.dry_run:
-            return None, self._notes(request, repository.folder)
+            return _Place(None, repository.folder)
         start = request.start or request.base
         workspace = open_workspace(repository, request.run.execution_id, request.stream.id, start)
         prepared = prepare(workspace, has_setup=bool(request.stream.setup))
-        return request.base or workspace.base, (*prepared, *self._notes(request, workspace.root))
+        return _Place(request.base or workspace.base, workspace.root, tuple(prepared))
 
     def _notes(self, request: OpenStream, root: Path) -> tuple[str, ...]:
+        """A runbook reads no context, but what its manifest names and is not there is worth a word."""
         stream = request.stream
-        if not stream.files and stream.depth == "moderate":  # what every stream says that asks for no context
-            return ()
-        return gather(root, stream.files, stream.depth).notes[:MAX_NOTES]
+        return gather(root, stream.files, "minimal").notes[:MAX_NOTES] if stream.files else ()
 
     @activity.defn(name=FINISH_STREAM)
     async def finish_stream(self, request: FinishStream) -> FinishedStream:
@@ -108,6 +128,13 @@ class StreamActivities:
         return FinishedStream(
             checkpoint=final, changed=changed, landed=request.land and failure is None, failure=failure
         )
+
+
+def outline(plan: Plan, execution_id: str, stream: str, blobs: BlobStore, artifacts: ArtifactKeeper) -> PlanOutline:
+    """Keep a plan as an artifact; what a workflow carries of it."""
+    ref = blobs.put(plan.model_dump_json().encode())
+    artifacts.plan(execution_id, stream, ref)
+    return PlanOutline(ref=ref, titles=tuple(_short(step.title) for step in plan.steps))
 
 
 def _last_checkpoint(workspace: Workspace, number: int) -> str:

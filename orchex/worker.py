@@ -28,15 +28,19 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 
 from activities.artifacts import ArtifactKeeper
 from activities.attempts import AttemptInterceptor
+from activities.checkpointing import Checkpointing
 from activities.commands.runner import CommandRunner
 from activities.landing import LandingActivities
 from activities.ledger import AttemptLedger
 from activities.models.clients import close_clients
+from activities.models.prices import PriceList, read_prices
+from activities.planning import PlanActivities
 from activities.projects import Projects
 from activities.reconcile import Reconciler
 from activities.recording import Recorder
 from activities.steps import StepActivities
 from activities.streams import StreamActivities
+from activities.turns import TurnActivities
 from orchex.domain.errors import StackError
 from orchex.door.server import open_door
 from orchex.engine.connect import connect
@@ -49,6 +53,7 @@ from orchex.store.database import Database, open_database
 from orchex.store.environments import Environments
 from orchex.store.executions import Executions
 from orchex.store.journal import Journal
+from orchex.store.turns import Turns
 from workflows.land import LandWorkflow
 from workflows.manifest import ManifestWorkflow
 from workflows.reconcile import ReconcileWorkflow
@@ -73,13 +78,15 @@ class Parts:
     blobs: BlobStore
     journal: Journal
     executions: Executions
+    turns: Turns
+    prices: PriceList
     environments: Environments
     projects: Projects
     runner: CommandRunner
 
 
 @asynccontextmanager
-async def open_parts(home: Path, database: Database) -> AsyncIterator[Parts]:
+async def open_parts(home: Path, database: Database, prices: PriceList | None = None) -> AsyncIterator[Parts]:
     async with CommandRunner() as runner, AsyncExitStack() as stack:
         stack.push_async_callback(close_clients)
         yield Parts(
@@ -88,6 +95,8 @@ async def open_parts(home: Path, database: Database) -> AsyncIterator[Parts]:
             blobs=BlobStore(home / "blobs"),
             journal=Journal(database),
             executions=Executions(database),
+            turns=Turns(database),
+            prices=prices or read_prices(),
             environments=Environments(home),
             projects=Projects(home),
             runner=runner,
@@ -98,7 +107,10 @@ def build_worker(client: Client, parts: Parts, queue: str, *, host_queue: str | 
     """A Temporal worker on ``queue``; ``host_queue`` is what its streams are told to come back to."""
     ledger = AttemptLedger(parts.home / "attempts")
     artifacts = ArtifactKeeper(parts.home, parts.blobs, parts.executions)
-    steps = StepActivities(parts.home, parts.projects, parts.blobs, parts.environments, parts.runner)
+    checkpointing = Checkpointing(parts.home, parts.projects, parts.environments, parts.runner)
+    steps = StepActivities(checkpointing, parts.blobs)
+    turns = TurnActivities(checkpointing, parts.blobs, parts.turns, parts.prices)
+    plans = PlanActivities(parts.blobs, parts.turns, parts.prices, parts.environments, artifacts)
     streams = StreamActivities(parts.projects, parts.blobs, parts.environments, artifacts, host_queue)
     landing = LandingActivities(parts.projects, parts.executions)
     reconciler = Reconciler(client, queue, parts.executions, parts.journal, parts.environments)
@@ -111,6 +123,8 @@ def build_worker(client: Client, parts: Parts, queue: str, *, host_queue: str | 
             streams.finish_stream,
             steps.work,
             steps.run_command,
+            turns.take_turn,
+            plans.propose_plan,
             landing.land,
             reconciler.reconcile,
             Recorder(parts.journal, parts.environments).record_events,
@@ -135,7 +149,7 @@ async def run_worker(settings: Settings, endpoint: Endpoint | None) -> None:
     client = await _connect(endpoint)
     queue = endpoint.task_queue if endpoint else settings.task_queue
     async with AsyncExitStack() as stack:
-        parts = await stack.enter_async_context(open_parts(settings.home, database))
+        parts = await stack.enter_async_context(open_parts(settings.home, database, read_prices(settings.prices)))
         await asyncio.to_thread(parts.projects.recover)
         handed_back = await AttemptLedger(settings.home / "attempts").hand_back(client)
         if handed_back:

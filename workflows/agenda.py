@@ -26,6 +26,14 @@ TITLE_CHARACTERS = 200
 FIND_TESTS = Entry(StepKind.COMMAND, "the project's tests")
 
 
+PLAN = Entry(StepKind.PLAN, "plan")
+
+
+def first_validation(stream: CompiledStream, plan: PlanOutline | None) -> int:
+    """Where in the agenda the commands begin that judge the work."""
+    return len(stream.setup) + (len(plan.titles) if plan else 0)
+
+
 def agenda_of(stream: CompiledStream, plan: PlanOutline) -> tuple[Entry, ...]:
     return (
         *(Entry(StepKind.COMMAND, _title(f"setup: {entry.command}"), command=entry) for entry in stream.setup),

@@ -44,7 +44,7 @@ def _summary(ending: Ending, position: StreamPosition | None, changed: int, dry_
     if ending.failure:
         return f"{ending.failure.message}; {files} so far, kept in a checkpoint and not applied"
     if dry_run:
-        steps = len(position.plan.titles) if position else 0
+        steps = len(position.plan.titles) if position and position.plan else 0
         return f"dry run: {steps} step{'' if steps == 1 else 's'} planned, nothing changed"
     tests = ", tests passed" if position and position.tests_passed else ""
     return f"{files}{tests}"

@@ -42,6 +42,11 @@ def failure_of(error: FailureError) -> Failure:
     return Failure(code="internal", message=str(cause or error))
 
 
+def out_of_budget(error: FailureError) -> bool:
+    cause = error.cause if isinstance(error, ActivityError) else error
+    return isinstance(cause, ApplicationError) and cause.type == "budget_exceeded"
+
+
 def is_cancel(error: BaseException) -> bool:
     return isinstance(error, CancelledError) or (
         isinstance(error, ActivityError) and isinstance(error.cause, CancelledError)

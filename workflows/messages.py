@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from activities.messages import PlanOutline
+from activities.messages import Heal, PlanOutline
 from orchex.domain.compiled import CompiledStream, RunContext
 from orchex.domain.execution import Failure
 
@@ -16,21 +16,42 @@ class _Message(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class HealsOf(_Message):
+    """The heals of one command of the agenda; ``signature`` is of the failure that the last one was to mend."""
+
+    cursor: int
+    attempts: int
+    signature: str | None
+
+
 class StreamPosition(_Message):
     """Where a stream stands: enough to go on in a new run (continue-as-new) or a new execution (resume).
 
-    ``cursor`` counts the finished entries of the agenda (setup, plan steps, commands); ``number`` is the checkpoint
+    ``cursor`` is the entry of the agenda (setup, plan steps, commands) that comes next; ``number`` is the checkpoint
     reached; ``steps_taken`` counts work and heal steps against ``maxSteps``. ``deadline`` is absolute; null means a
     fresh clock. ``emitted`` counts the journal events this workflow id has emitted.
+
+    ``model`` takes the turns, null for a runbook; ``context`` is what it was given to read. ``told`` counts the steps
+    told so far, plan and heals included; ``done`` of ``extra`` more than the agenda has are told as progress.
+    ``heal`` is a failure to mend next, ``heals`` what was tried before. ``grants`` counts approvals to go on past
+    the budget.
     """
 
-    plan: PlanOutline
+    plan: PlanOutline | None
     base: str | None
     checkpoint: str | None
     queue: str | None = None
     number: int = 0
     cursor: int = 0
+    told: int = 0
+    done: int = 0
+    extra: int = 0
     steps_taken: int = 0
+    model: str | None = None
+    context: str | None = None
+    heal: Heal | None = None
+    heals: tuple[HealsOf, ...] = ()
+    grants: int = 0
     tests_passed: bool = False
     deadline: datetime | None = None
     emitted: int = 0

@@ -2,7 +2,7 @@
 
 import asyncio
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError, FailureError
@@ -11,22 +11,32 @@ with workflow.unsafe.imports_passed_through():
     from activities.messages import (
         FINISH_STREAM,
         OPEN_STREAM,
+        PROPOSE_PLAN,
         RUN_COMMAND,
+        TAKE_TURN,
         WORK,
+        Ask,
         FinishedStream,
         FinishStream,
         OpenedStream,
         OpenStream,
+        PlanOutline,
+        ProposedPlan,
+        ProposePlan,
         RunCommand,
         StepReport,
+        TakeTurn,
+        TurnReport,
         Work,
     )
     from orchex.domain.compiled import INTERPRETER_VERSION
     from orchex.domain.execution import Failure, StepKind
-    from workflows.agenda import FIND_TESTS, Entry, agenda_of
+    from workflows.agenda import FIND_TESTS, PLAN, Entry, agenda_of
+    from workflows.conversing import ASK, MAX_PROPOSALS, MAX_TURNS, Tally, as_step, in_circles
     from workflows.dispatch import ONCE, RETRY, call, flush
     from workflows.ending import Ending, result_of
-    from workflows.failures import failure_of, timed_out, too_many_steps, too_new
+    from workflows.failures import failure_of, out_of_budget, timed_out, too_many_steps, too_new
+    from workflows.healing import heal_entry, healed, to_heal, worth_healing
     from workflows.limits import Limits, to_the_end
     from workflows.messages import (
         CancelRequest,
@@ -37,6 +47,9 @@ with workflow.unsafe.imports_passed_through():
     )
     from workflows.outbox import Outbox
     from workflows.telling import StreamEvents
+
+Asking = TypeVar("Asking", ProposePlan, TakeTurn)
+Answered = TypeVar("Answered", ProposedPlan, TurnReport)
 
 
 class _Ended(Exception):
@@ -115,11 +128,12 @@ class StreamWorkflow:
         if self._input.root:
             self._events.execution_started()
         self._events.started()
-        if self._input.resume:  # known before the workspace is: whatever happens to it, this can be resumed again
-            self._tell_plan(self._input.resume)
+        resume = self._input.resume
+        if resume and resume.plan:  # known before the workspace is: whatever happens to it, this can be resumed again
+            self._tell_plan(resume, resume.plan)
 
-    def _tell_plan(self, position: StreamPosition) -> None:
-        self._events.planned(position, total=len(agenda_of(self._stream, position.plan)))
+    def _tell_plan(self, position: StreamPosition, plan: PlanOutline) -> None:
+        self._events.planned(position, plan, total=len(agenda_of(self._stream, plan)))
 
     async def _bounded(self, work: "asyncio.Task[None]") -> Ending:
         """How the work ended, or was ended by a limit: then it has been cancelled and has cleaned up."""
@@ -132,7 +146,7 @@ class StreamWorkflow:
         return self._ending(None if work.cancelled() else work.exception())
 
     def _ending(self, error: BaseException | None) -> Ending:
-        step = self._position.cursor if self._position else None
+        step = self._position.told if self._position else None
         if self._limits.cancelled:
             return Ending("cancelled", reason=self._limits.cancelled.reason)
         if self._limits.timed_out:
@@ -148,15 +162,33 @@ class StreamWorkflow:
     # -- opening and planning
 
     async def _carry_out(self) -> None:
-        position = self._position or await self._open()
+        if self._position is None:
+            await self._begin()
         if self._run.dry_run:
             return
-        for entry in agenda_of(self._stream, position.plan)[position.cursor :]:
+        while (entry := self._next()) is not None:
             await self._step(entry)
             await self._continue_as_new_if_long()
-        await self._require_tests()
 
-    async def _open(self) -> StreamPosition:
+    async def _begin(self) -> None:
+        """Open the workspace, have a plan, and have it approved if that is asked for."""
+        opened = await self._open()
+        position = self._position
+        assert position is not None
+        if position.plan is None:
+            await self._plan(position)
+        elif not self._input.resume:
+            self._tell_plan(position, position.plan)
+        for note in opened.notes:
+            self._events.note(note)
+        self._limits.check()
+        if self._stream.approval == "plan" and not self._input.resume and not self._run.dry_run:
+            await self._approval(self._plan_now().ref)
+            if not self._decided().approved:
+                raise _Ended(Failure(code="plan_rejected", message=self._decided().reason or "the plan was rejected"))
+            self._events.approved()
+
+    async def _open(self) -> OpenedStream:
         if self._stream.interpreter > INTERPRETER_VERSION:
             raise _Ended(too_new(self._stream))
         self._current = "opening the workspace"
@@ -169,27 +201,65 @@ class StreamWorkflow:
         )
         opened = await call(OPEN_STREAM, request, OpenedStream, self._outbox, summary=self._stream.id)
         self._current = None
-        position = StreamPosition(
+        cursor = resume.cursor if resume else 0
+        self._position = StreamPosition(
             plan=resume.plan if resume else opened.plan,
             base=opened.base,
             checkpoint=request.start or opened.base,
             queue=opened.queue,
-            cursor=resume.cursor if resume else 0,
+            cursor=cursor,
+            told=cursor,
+            done=cursor,
             tests_passed=resume.tests_passed if resume else False,
+            model=opened.model,
+            context=opened.context,
         )
-        self._position = position
-        if not resume:
-            self._tell_plan(position)
-        for note in opened.notes:
-            self._events.note(note)
-        self._limits.check()
-        if self._stream.approval == "plan" and not resume and not self._run.dry_run:
-            await self._approval(position.plan.ref)
-        return position
+        return opened
 
-    async def _approval(self, plan_ref: str) -> None:
-        """Wait until somebody approves the plan; the clock stops meanwhile."""
-        self._events.awaiting_approval(plan_ref)
+    async def _plan(self, position: StreamPosition) -> None:
+        """Ask the model for a plan; one that cannot be used is explained to it once."""
+        started = self._events.step_started(PLAN, position.told)
+        self._current = PLAN.title
+        tally, transcript = Tally(), None
+        proposed: ProposedPlan | None = None
+        for turn in range(MAX_PROPOSALS):
+            request = ProposePlan(
+                run=self._run,
+                ask=self._asked(position),
+                stream_id=self._stream.id,
+                title=PLAN.title,
+                started_event=started.id,
+                description=self._stream.description[:4_000],
+                goal=self._stream.plan_ref,
+                commands=tuple(command.command[:200] for command in self._stream.commands),
+                max_steps=self._stream.max_steps,
+                key=f"{workflow.info().workflow_id}/plan/{turn}",
+                turn=turn,
+                transcript=transcript,
+            )
+            try:
+                proposed = await self._ask(PROPOSE_PLAN, request, ProposedPlan, title=PLAN.title)
+            except (FailureError, asyncio.CancelledError) as error:
+                self._events.step_broken(PLAN, position.told, error)
+                raise
+            tally = tally.plus(proposed.usage, proposed.cost_usd, proposed.attempts)
+            transcript = proposed.transcript
+            if proposed.failure is None or proposed.failure.code != "plan_invalid":
+                break
+            self._limits.check()
+        assert proposed is not None
+        assert transcript is not None
+        self._current = None
+        self._events.plan_proposed(PLAN, position.told, tally, transcript, proposed.failure)
+        if proposed.plan is None:
+            raise _Ended(proposed.failure or Failure(code="plan_invalid", message="there is no plan"), position.told)
+        self._position = self._now(told=position.told + 1, plan=proposed.plan)
+        self._tell_plan(self._position, proposed.plan)
+
+    async def _approval(self, plan_ref: str, over_budget: str = "") -> None:
+        """Wait until somebody decides; the clock stops meanwhile."""
+        self._events.awaiting_approval(plan_ref, over_budget)
+        self._decision = None
         self._awaiting_plan = plan_ref
         try:
             with self._limits.clock_stopped():
@@ -197,43 +267,75 @@ class StreamWorkflow:
                 await workflow.wait_condition(lambda: self._decision is not None)
         finally:
             self._awaiting_plan = None
+
+    def _decided(self) -> PlanDecision:
         assert self._decision is not None
-        if not self._decision.approved:
-            raise _Ended(Failure(code="plan_rejected", message=self._decision.reason or "the plan was rejected"))
-        self._events.approved()
+        return self._decision
 
     # -- one step
+
+    def _next(self) -> Entry | None:
+        """A heal that is due, else the agenda's next entry, else the project's tests where they are required."""
+        position = self._position
+        assert position is not None
+        if position.heal is not None:
+            return heal_entry(position.heal)
+        agenda = agenda_of(self._stream, self._plan_now())
+        if position.cursor < len(agenda):
+            return agenda[position.cursor]
+        missing = self._stream.require_tests and not position.tests_passed
+        return FIND_TESTS if missing and position.cursor == len(agenda) else None
 
     async def _step(self, entry: Entry) -> None:
         """Carry out one entry, tell how it went, and move the position on; raises when the stream ends here."""
         position = self._position
         assert position is not None
-        index = position.cursor
         counted = entry.kind in (StepKind.WORK, StepKind.HEAL)
         if counted and position.steps_taken >= self._stream.max_steps:
-            raise _Ended(too_many_steps(self._stream, len(position.plan.titles)), index)
+            raise _Ended(too_many_steps(self._stream, len(self._plan_now().titles)), position.told)
         self._current = entry.title
-        report = await self._dispatch(entry, position)
+        report = await self._dispatch(entry)
         self._current = None
         stop = report.failure is not None and (entry.kind is not StepKind.COMMAND or entry.critical)
-        self._position = position.model_copy(
-            update={
-                "checkpoint": report.checkpoint,
-                "number": position.number + 1,
-                "cursor": index + (0 if stop else 1),
-                "steps_taken": position.steps_taken + (1 if counted else 0),
-                "tests_passed": position.tests_passed or report.tests_passed,
-            }
+        whole = not stop
+        after = self._now(
+            checkpoint=report.checkpoint,
+            number=self._number() + 1,
+            told=position.told + 1,
+            done=position.done + 1,
+            steps_taken=position.steps_taken + (1 if counted else 0),
+            tests_passed=position.tests_passed or report.tests_passed,
         )
-        self._events.step_completed(entry, index, report, self._position.cursor)
-        if stop and report.failure:
-            raise _Ended(report.failure, index)
+        failure = report.failure
+        if not stop:
+            after = (
+                healed(self._stream, after)
+                if entry.kind is StepKind.HEAL
+                else after.model_copy(update={"cursor": after.cursor + 1})
+            )
+        elif worth_healing(self._stream, position, entry, report):
+            mending = to_heal(self._stream, after, entry, report)
+            if isinstance(mending, Failure):
+                failure = mending
+            else:
+                after, stop = mending, False
+        self._position = after
+        self._events.step_completed(entry, position.told, report, after, total=self._total(after), whole=whole)
+        if stop and failure:
+            raise _Ended(failure, position.told)
         self._limits.check()
 
-    async def _dispatch(self, entry: Entry, position: StreamPosition) -> StepReport:
-        started = self._events.step_started(entry, position.cursor)
-        request = self._request(entry, position, started.id)
+    def _total(self, position: StreamPosition) -> int:
+        return max(len(agenda_of(self._stream, self._plan_now())) + position.extra, position.done)
+
+    async def _dispatch(self, entry: Entry) -> StepReport:
+        position = self._position
+        assert position is not None
+        started = self._events.step_started(entry, position.told)
         try:
+            if entry.kind is StepKind.HEAL or (entry.step is not None and position.model):
+                return await self._turns(entry, started.id)
+            request = self._request(entry, position, started.id)
             return await call(
                 WORK if isinstance(request, Work) else RUN_COMMAND,
                 request,
@@ -244,11 +346,23 @@ class StreamWorkflow:
                 summary=entry.title,
             )
         except (FailureError, asyncio.CancelledError) as error:
-            self._events.step_broken(entry, position.cursor, error)
+            self._events.step_broken(entry, position.told, error)
             raise
 
     def _request(self, entry: Entry, position: StreamPosition, started_event: str) -> Work | RunCommand:
-        common: dict[str, Any] = {
+        common = self._common(entry, position, started_event)
+        if entry.step is None:
+            return RunCommand(**common, command=entry.command)
+        return Work(
+            **common,
+            model=self._stream.model,
+            plan_ref=self._plan_now().ref,
+            index=entry.step,
+            owns=self._stream.owns,
+        )
+
+    def _common(self, entry: Entry, position: StreamPosition, started_event: str) -> dict[str, Any]:
+        return {
             "run": self._run,
             "stream_id": self._stream.id,
             "number": position.number,
@@ -258,30 +372,90 @@ class StreamWorkflow:
             "pass_env": self._stream.pass_env,
             "environment": self._stream.environment,
         }
-        if entry.step is None:
-            return RunCommand(**common, command=entry.command)
-        return Work(
-            **common,
-            model=self._stream.model,
-            plan_ref=position.plan.ref,
-            index=entry.step,
-            owns=self._stream.owns,
+
+    # -- what a model does
+
+    async def _turns(self, entry: Entry, started_event: str) -> StepReport:
+        """A step turn by turn, each from one checkpoint to the next, until the model asks for no more."""
+        first = self._number()
+        tally = Tally()
+        last: TurnReport | None = None
+        for turn in range(MAX_TURNS):
+            position = self._position
+            assert position is not None
+            if last is not None:
+                position = self._position = self._now(number=position.number + 1, checkpoint=last.checkpoint)
+                self._limits.check()
+            request = TakeTurn(
+                **self._common(entry, position, started_event),
+                ask=self._asked(position),
+                base=position.base or "",
+                first=first,
+                plan_ref=self._plan_now().ref,
+                index=entry.step,
+                heal=position.heal if entry.kind is StepKind.HEAL else None,
+                turn=turn,
+                transcript=last.transcript if last else None,
+                cut=last.cut if last else 0,
+                squeeze=last.squeeze if last else 0,
+                owns=self._stream.owns,
+            )
+            last = await self._ask(TAKE_TURN, request, TurnReport, title=f"{entry.title}, turn {turn + 1}")
+            tally = tally.plus(last.usage, last.cost_usd, last.attempts, last.notes)
+            self._events.turn(position.told, turn, last)
+            if last.failure or last.finished:
+                return as_step(last, tally, last.failure)
+        assert last is not None
+        return as_step(last, tally, in_circles(entry.title))
+
+    def _asked(self, position: StreamPosition) -> Ask:
+        return Ask(
+            model=position.model or "",
+            context=position.context or "",
+            max_tokens=self._stream.max_tokens,
+            max_cost_usd=self._stream.max_cost_usd,
+            grants=position.grants,
         )
 
-    async def _require_tests(self) -> None:
-        """With ``requireTests`` tests must have run and passed; none among the commands: the project's are found."""
-        if self._stream.require_tests and self._position and not self._position.tests_passed:
-            await self._step(FIND_TESTS)
+    async def _ask(self, name: str, request: Asking, report: type[Answered], *, title: str) -> Answered:
+        """One request to the model. With ``approval``, a budget that is used up waits for leave to go on."""
+        while True:
+            position = self._position
+            assert position is not None
+            request = request.model_copy(update={"ask": self._asked(position)})
+            try:
+                return await call(name, request, report, self._outbox, queue=position.queue, retry=ASK, summary=title)
+            except FailureError as error:
+                if self._stream.approval != "plan" or not out_of_budget(error):
+                    raise
+                over = failure_of(error)
+            await self._approval(position.plan.ref if position.plan else self._stream.plan_ref, over.message)
+            if not self._decided().approved:
+                raise _Ended(over, position.told)
+            self._events.approved()
+            self._position = self._now(grants=position.grants + 1)
+
+    # -- where it stands
+
+    def _now(self, **changes: Any) -> StreamPosition:
+        assert self._position is not None
+        return self._position.model_copy(update=changes)
+
+    def _number(self) -> int:
+        assert self._position is not None
+        return self._position.number
+
+    def _plan_now(self) -> PlanOutline:
+        assert self._position is not None
+        assert self._position.plan is not None
+        return self._position.plan
 
     async def _continue_as_new_if_long(self) -> None:
         if not workflow.info().is_continue_as_new_suggested():
             return
         await flush(self._run, self._outbox)
         await workflow.wait_condition(workflow.all_handlers_finished)
-        assert self._position is not None
-        position = self._position.model_copy(
-            update={"emitted": self._outbox.emitted, "deadline": self._limits.deadline}
-        )
+        position = self._now(emitted=self._outbox.emitted, deadline=self._limits.deadline)
         workflow.continue_as_new(self._input.model_copy(update={"position": position, "resume": None, "base": None}))
 
     # -- the end

@@ -7,10 +7,12 @@ from typing import Any
 from temporalio import workflow
 from temporalio.exceptions import FailureError
 
-from activities.messages import StepReport
+from activities.messages import PlanOutline, StepReport, TurnReport
 from orchex.domain.event import Event, EventType
 from orchex.domain.execution import Failure
+from orchex.domain.turn import TokenUsage
 from workflows.agenda import Entry
+from workflows.conversing import Tally
 from workflows.failures import failure_of, is_cancel
 from workflows.messages import StreamPosition, StreamResult
 from workflows.outbox import Outbox
@@ -37,11 +39,11 @@ class StreamEvents:
     def started(self) -> None:
         self._emit(EventType.STREAM_STARTED)
 
-    def planned(self, position: StreamPosition, total: int) -> None:
+    def planned(self, position: StreamPosition, plan: PlanOutline, total: int) -> None:
         self._emit(
             EventType.STREAM_PLANNED,
-            plan_ref=position.plan.ref,
-            titles=list(position.plan.titles),
+            plan_ref=plan.ref,
+            titles=list(plan.titles),
             total=total,
             cursor=position.cursor,
             base=position.base,
@@ -51,8 +53,10 @@ class StreamEvents:
     def note(self, text: str) -> None:
         self._emit(EventType.NOTE, text=text)
 
-    def awaiting_approval(self, plan_ref: str) -> None:
-        self._emit(EventType.EXECUTION_AWAITING_APPROVAL, plan_ref=plan_ref)
+    def awaiting_approval(self, plan_ref: str, over_budget: str = "") -> None:
+        """Of a plan, or to go on although the budget is used up: ``over_budget`` then says how."""
+        about = {"over_budget": over_budget} if over_budget else {}
+        self._emit(EventType.EXECUTION_AWAITING_APPROVAL, plan_ref=plan_ref, **about)
 
     def approved(self) -> None:
         self._emit(EventType.EXECUTION_APPROVED)
@@ -69,7 +73,45 @@ class StreamEvents:
         """Milliseconds since the step began: what is counted as its computing."""
         return int((workflow.now() - self._step_began).total_seconds() * 1000) if self._step_began else 0
 
-    def step_completed(self, entry: Entry, index: int, report: StepReport, cursor: int) -> None:
+    def turn(self, index: int, turn: int, report: TurnReport) -> None:
+        self._emit(
+            EventType.STEP_TURN,
+            index=index,
+            turn=turn,
+            calls=list(report.calls),
+            transcript=report.transcript,
+            tokens=report.usage.total,
+            cost_usd=report.cost_usd,
+        )
+
+    def plan_proposed(self, entry: Entry, index: int, tally: Tally, transcript: str, failure: Failure | None) -> None:
+        self._emit(
+            EventType.STEP_COMPLETED,
+            index=index,
+            kind=entry.kind,
+            title=entry.title,
+            status="failed" if failure else "completed",
+            critical=True,
+            attempts=tally.attempts,
+            transcript=transcript,
+            compute_ms=self._step_took(),
+            failure=_json(failure),
+            **_spent(tally.usage, tally.cost_usd),
+        )
+
+    def step_completed(
+        self, entry: Entry, index: int, report: StepReport, position: StreamPosition, total: int, *, whole: bool
+    ) -> None:
+        """``position`` is the one after the step; ``whole``: its checkpoint is where entry ``cursor`` starts from."""
+        extra = {
+            name: value
+            for name, value in (
+                ("category", report.category),
+                ("sandbox", report.sandbox),
+                ("transcript", report.transcript),
+            )
+            if value is not None
+        }
         self._emit(
             EventType.STEP_COMPLETED,
             index=index,
@@ -83,11 +125,15 @@ class StreamEvents:
             log=report.log,
             notes=list(report.notes),
             dropped=list(report.dropped),
-            tokens=report.usage.total,
             compute_ms=self._step_took(),
             failure=_json(report.failure),
             checkpoint=report.checkpoint,
-            cursor=cursor,
+            cursor=position.cursor,
+            done=position.done,
+            total=total,
+            whole=whole,
+            **_spent(report.usage, report.cost_usd),
+            **extra,
         )
 
     def step_broken(self, entry: Entry, index: int, error: BaseException) -> None:
@@ -118,6 +164,12 @@ class StreamEvents:
 
     def _emit(self, type_: EventType, **data: Any) -> Event:
         return self._outbox.emit(type_, stream=self._stream, **data)
+
+
+def _spent(usage: TokenUsage, cost_usd: float | None) -> dict[str, Any]:
+    if not usage.total:
+        return {"tokens": 0}
+    return {"tokens": usage.total, "usage": usage.model_dump(), "cost_usd": cost_usd}
 
 
 def _json(failure: Failure | None) -> dict[str, Any] | None:

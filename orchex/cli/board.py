@@ -17,6 +17,8 @@ class StepState:
     critical: bool = True
     attempts: int = 1
     tokens: int = 0
+    cost_usd: float | None = None
+    doing: str = ""
     output: str = ""
     log: str | None = None
     failure: dict[str, Any] | None = None
@@ -92,10 +94,19 @@ def _fold(stream: StreamBoard, entry: JournalEntry) -> None:
             for step in stream.steps.values():
                 if step.status == "running":
                     step.attempts = data["attempt"]
+        case EventType.STEP_TURN:
+            _take_turn(stream.steps[data["index"]], data)
         case EventType.STEP_COMPLETED:
             _finish(stream.steps.setdefault(data["index"], StepState(data["index"], data["title"], entry.at)), entry)
         case EventType.STREAM_FINISHED:
             stream.status, stream.reason, stream.awaiting = data["status"], data["reason"], False
+
+
+def _take_turn(step: StepState, data: dict[str, Any]) -> None:
+    step.tokens += data["tokens"]
+    if data["cost_usd"] is not None:
+        step.cost_usd = (step.cost_usd or 0) + data["cost_usd"]
+    step.doing = ", ".join(data["calls"])
 
 
 def _finish(step: StepState, entry: JournalEntry) -> None:
@@ -105,6 +116,8 @@ def _finish(step: StepState, entry: JournalEntry) -> None:
     step.critical = data.get("critical", True)
     step.attempts = max(step.attempts, data.get("attempts", 1))
     step.tokens = data.get("tokens", 0)
+    step.cost_usd = data.get("cost_usd")
+    step.doing = ""
     step.output = data.get("output", "")
     step.log = data.get("log")
     step.failure = data.get("failure")

@@ -27,6 +27,8 @@ def exec_manifest(
     model: options.Model = None,
     no_apply: options.NoApply = False,
     approve_plan: options.ApprovePlan = False,
+    max_tokens: options.MaxTokens = None,
+    max_cost: options.MaxCost = None,
     detach: options.Detach = False,
     json: options.Json = False,
 ) -> None:
@@ -37,13 +39,15 @@ def exec_manifest(
     folder = project_folder(project)
     loaded = render(load_manifest(manifest, project=folder), pairs(inputs or []))
     for name, stream in chosen_streams(loaded, tuple(streams or ())).items():
-        if not (model or stream.model or loaded.model):
+        if not (model or stream.model or loaded.model or guidance.has_model(backend.environment())):
             raise guidance.no_model_for(name, str(manifest))
     request = StartRequest(
         project=str(folder),
         manifest=loaded,
         streams=tuple(streams or ()),
-        options=_start_options(dry_run, no_apply, model, approve_plan),
+        options=_start_options(dry_run, no_apply, model, approve_plan).model_copy(
+            update={"max_tokens": max_tokens, "max_cost_usd": max_cost}
+        ),
         environ=backend.environment(),
     )
     raise typer.Exit(_start(request, Manner(detach, json)))
@@ -64,14 +68,16 @@ def run_task(
     model: options.Model = None,
     no_apply: options.NoApply = False,
     approve_plan: options.ApprovePlan = False,
+    max_tokens: options.MaxTokens = None,
+    max_cost: options.MaxCost = None,
     detach: options.Detach = False,
     json: options.Json = False,
 ) -> None:
-    """Carry out a task; in this release, by a runbook."""
-    if plan is None and model is None:
+    """Carry out a task: by a model that plans it, or by a runbook of your own."""
+    if plan is None and model is None and not guidance.has_model(backend.environment()):
         raise guidance.no_plan_for(task)
-    chosen = model or RUNBOOK
-    limits = {"max_steps": max_steps, "timeout": timeout}
+    chosen = model or (RUNBOOK if plan is not None else None)
+    limits = {"max_steps": max_steps, "timeout": timeout, "max_tokens": max_tokens, "max_cost_usd": max_cost}
     request = StartRequest(
         project=str(project_folder(project)),
         task=task,

@@ -1,8 +1,18 @@
 """What somebody is told who has neither a runbook nor a model: the ways on, with something to paste."""
 
 import shlex
+from collections.abc import Mapping
 
 from orchex.domain.errors import InvalidInput
+
+_MODEL_VARIABLES = (
+    "ANTHROPIC_API_KEY",
+    "ANTHROPIC_AUTH_TOKEN",
+    "ANTHROPIC_BASE_URL",
+    "ANTHROPIC_MODEL",
+    "ORCHEX_MODEL",
+    "ORCHEX_CASSETTE",
+)
 
 _RUNBOOK = """\
 cat > fix.md <<'END'
@@ -19,6 +29,11 @@ cat > fix.md <<'END'
    ```
 END
 """
+
+
+def has_model(environ: Mapping[str, str]) -> bool:
+    """Whether the environment names somebody who could take turns; whether they do shows when they are asked."""
+    return any(environ.get(name) for name in _MODEL_VARIABLES)
 
 
 def no_plan_for(task: str) -> InvalidInput:

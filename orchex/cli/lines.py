@@ -60,8 +60,11 @@ def _told(entry: JournalEntry, board: Board, stream: TextIO) -> Iterator[str]:
         case EventType.STREAM_PLANNED:
             yield f"planned: {count(data['total'], 'step')}"
         case EventType.EXECUTION_AWAITING_APPROVAL:
-            yield "the plan waits for approval:"
-            yield from (f"  {number}. {one_line(title)}" for number, title in enumerate(_titles(entry, board), 1))
+            if over := data.get("over_budget"):
+                yield f"the budget is used up: {one_line(over)}. Going on waits for approval:"
+            else:
+                yield "the plan waits for approval:"
+                yield from (f"  {number}. {one_line(title)}" for number, title in enumerate(_titles(entry, board), 1))
             yield f"orchex approve {entry.execution_id}   or   orchex reject {entry.execution_id}"
         case EventType.EXECUTION_APPROVED:
             yield "approved"
@@ -71,6 +74,8 @@ def _told(entry: JournalEntry, board: Board, stream: TextIO) -> Iterator[str]:
             yield f"▸ {one_line(data['title'])}"
         case EventType.STEP_RETRIED:
             yield f"↻ {one_line(data['title'])}: attempt {data['attempt']}"
+        case EventType.STEP_TURN:
+            yield from (f"  · {one_line(call)}" for call in data["calls"])
         case EventType.STEP_COMPLETED:
             step = board.streams[data["stream"]].steps[data["index"]]
             yield f"{mark(step.status, stream)} {one_line(step.title)}{ending(step)}"
@@ -96,7 +101,9 @@ def ending(step: StepState) -> str:
     if step.attempts > 1:
         parts.append(count(step.attempts, "attempt"))
     if step.tokens:
-        parts.append(count(step.tokens, "token"))
+        parts.append(f"{step.tokens:,} tokens")
+    if step.cost_usd is not None:
+        parts.append(f"${step.cost_usd:.4f}")
     if step.status == "failed" and not step.critical:
         parts.append("not critical")
     reason = f": {one_line(step.failure['message'])}" if step.failure else ""

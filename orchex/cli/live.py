@@ -63,7 +63,10 @@ class LiveView:
 
     def _totals(self) -> list[str]:
         tokens = sum(step.tokens for stream in self.board.streams.values() for step in stream.steps.values())
+        costs = [step.cost_usd for stream in self.board.streams.values() for step in stream.steps.values()]
+        cost = sum(cost for cost in costs if cost is not None)
         told = [f"  {tokens:,} tokens"] if tokens else []
+        told += [f"  ${cost:.2f}"] if cost else []
         return [*told, "  cancelling…"] if self.board.cancelling and not self.board.ended else told
 
 
@@ -89,7 +92,8 @@ def _step_line(step: StepState, now: datetime) -> Text:
         style = "yellow"
     attempt = f", attempt {step.attempts}" if step.attempts > 1 else ""
     tail = ending(step) if step.finished else f" ({span((now - step.started).total_seconds())}{attempt})"
-    return Text.assemble("  ", (sign, style), f" {one_line(step.title)}", (tail, "dim"))
+    doing = f"  {one_line(step.doing)}" if step.doing else ""
+    return Text.assemble("  ", (sign, style), f" {one_line(step.title)}", (tail, "dim"), (doing, "dim"))
 
 
 def _sign(status: str, now: datetime) -> tuple[str, str]:

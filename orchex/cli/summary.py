@@ -34,7 +34,17 @@ def _verdict(execution: Execution, stream: TextIO) -> str:
     if execution.status is Status.FAILED and execution.error:
         summary = f"{execution.error.code}: {one_line(execution.error.message)}"
     sign = mark(execution.status, stream)
-    return f"{sign} {paint(execution.status, 'bold', stream)} in {span(execution.elapsed / 1000)}: {summary}"
+    took = f"{span(execution.elapsed / 1000)}{_spent(execution)}"
+    return f"{sign} {paint(execution.status, 'bold', stream)} in {took}: {summary}"
+
+
+def _spent(execution: Execution) -> str:
+    """Tokens, and their cost where it is known; nothing for a runbook."""
+    metrics = execution.metrics
+    if not metrics.tokens_used:
+        return ""
+    cost = "" if metrics.cost_usd is None else f", ${metrics.cost_usd:.4f}"
+    return f", {metrics.tokens_used:,} tokens{cost}"
 
 
 def _failure(execution: Execution, failing: StepState | None, stream: TextIO) -> Iterator[str]:
@@ -51,9 +61,16 @@ def _planned(execution: Execution, board: Board) -> Iterator[str]:
     """A dry run hands back its plan."""
     if not execution.options.get("dryRun"):
         return
+    steps = (execution.result.plan if execution.result else None) or ()
     for plan in board.streams.values():
         yield f"  {plan.id}:"
-        yield from (f"    {number}. {one_line(title)}" for number, title in enumerate(plan.titles, 1))
+        for number, step in enumerate((step for step in steps if step["stream"] == plan.id), 1):
+            yield f"    {number}. {one_line(step['title'])}"
+            yield from (f"       would touch {one_line(path)}" for path in step["files"])
+            yield from (f"       would run   {one_line(command)}" for command in step["commands"])
+    if execution.result and (estimate := execution.result.estimate):
+        cost = "an unknown price" if estimate.cost_usd is None else f"${estimate.cost_usd:.2f}"
+        yield f"  carrying it out may take about {estimate.tokens:,} tokens, {cost}"
 
 
 def _where(execution: Execution) -> str:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-INTERPRETER_VERSION = 1
+INTERPRETER_VERSION = 2
 """Raised when the meaning of compiled data changes; a workflow refuses data of a version it does not know."""
 
 MAX_COMPILED_BYTES = 48 * 1024
@@ -45,14 +45,21 @@ class CompiledStream(_Data):
     owns: tuple[str, ...] = ()
     approval: Literal["none", "plan"] = "none"
     max_steps: int = 10
+    max_tokens: int | None = None
+    max_cost_usd: float | None = None
     timeout_ms: int = 300_000
     require_tests: bool = False
 
 
 class RunContext(_Data):
-    """What all streams of an execution share. ``project`` is the real path of the folder worked on."""
+    """What all streams of an execution share. ``project`` is the real path of the folder worked on.
+
+    ``max_tokens`` and ``max_cost_usd`` bound all streams together; those of a stream bound it alone.
+    """
 
     execution_id: str
     project: str
     dry_run: bool = False
     apply: bool = True
+    max_tokens: int | None = None
+    max_cost_usd: float | None = None

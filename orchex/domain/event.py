@@ -25,6 +25,7 @@ class EventType(StrEnum):
     STREAM_FINISHED = "stream.finished"
     STEP_STARTED = "step.started"
     STEP_RETRIED = "step.retried"
+    STEP_TURN = "step.turn"
     STEP_COMPLETED = "execution.step_completed"
     NOTE = "note"
     EXECUTION_COMPLETED = "execution.completed"

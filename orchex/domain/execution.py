@@ -81,12 +81,22 @@ class Artifact(Wire):
     url: str
 
 
+class Estimate(Wire):
+    """What carrying out a plan may take, roughly; ``cost_usd`` is null for a model without a known price."""
+
+    tokens: int
+    cost_usd: float | None
+
+
 class Result(Wire):
+    """``plan`` and ``estimate`` are of a dry run; a runbook has no estimate, for it asks nobody."""
+
     success: bool
     summary: str
     artifacts: tuple[Artifact, ...] = ()
     applied: bool = False
     plan: tuple[dict[str, Any], ...] | None = None
+    estimate: Estimate | None = None
 
 
 class Tokens(Wire):

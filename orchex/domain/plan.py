@@ -18,12 +18,22 @@ class PlannedStep(BaseModel):
     commands: tuple[str, ...] = ()
 
 
+class PlanEstimate(BaseModel):
+    """What carrying out a plan may take. ``cost_usd`` is null for a model without a known price."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    tokens: int
+    cost_usd: float | None
+
+
 class Plan(BaseModel):
-    """What a stream is going to do, as data; recorded before the first step."""
+    """What a stream is going to do, as data; recorded before the first step. A runbook's needs no estimate."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     steps: tuple[PlannedStep, ...]
+    estimate: PlanEstimate | None = None
 
 
 class PlanRequest(BaseModel):

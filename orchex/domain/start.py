@@ -10,7 +10,10 @@ from orchex.domain.manifest import Manifest
 
 
 class StartOptions(Wire):
-    """``max_steps`` and ``timeout`` (milliseconds) override each stream's own; null leaves them."""
+    """``max_steps`` and ``timeout`` (milliseconds) override each stream's own; null leaves them.
+
+    ``max_tokens`` and ``max_cost_usd`` bound what all streams together may use.
+    """
 
     dry_run: bool = False
     apply: bool = True
@@ -18,6 +21,8 @@ class StartOptions(Wire):
     max_steps: int | None = Field(default=None, ge=1, le=1000)
     timeout: int | None = Field(default=None, ge=1)
     approval: Literal["none", "plan"] | None = None
+    max_tokens: int | None = Field(default=None, ge=1)
+    max_cost_usd: float | None = Field(default=None, gt=0, allow_inf_nan=False)
 
 
 class StartRequest(Wire):

@@ -82,6 +82,8 @@ def _compile(name: str, stream: Stream, model: str | None, request: StartRequest
         owns=stream.owns,
         approval=options.approval or stream.approval,
         max_steps=options.max_steps or limits.max_steps,
+        max_tokens=limits.max_tokens,
+        max_cost_usd=float(limits.max_cost_usd) if limits.max_cost_usd is not None else None,
         timeout_ms=options.timeout or limits.timeout,
         require_tests=limits.require_tests,
     )

@@ -78,7 +78,12 @@ class Engine(ExecutionReader):
         execution_id = checked(execution_id or new_execution_id())
         options = request.options
         run = RunContext(
-            execution_id=execution_id, project=request.project, dry_run=options.dry_run, apply=options.apply
+            execution_id=execution_id,
+            project=request.project,
+            dry_run=options.dry_run,
+            apply=options.apply,
+            max_tokens=options.max_tokens,
+            max_cost_usd=options.max_cost_usd,
         )
         return Acceptance(
             id=execution_id,

@@ -1,13 +1,14 @@
 """``ExecutionReader``: what can be asked about executions with neither Temporal nor a worker."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
+from activities.conversation.transcript import Transcript
 from orchex.domain.errors import NotFound
-from orchex.domain.event import JournalEntry
-from orchex.domain.execution import Execution, ExecutionList, Status
+from orchex.domain.event import EventType, JournalEntry
+from orchex.domain.execution import Estimate, Execution, ExecutionList, Status
 from orchex.domain.ids import is_execution_id
 from orchex.domain.plan import Plan
 from orchex.store.blobs import BlobStore
@@ -18,6 +19,8 @@ from orchex.store.tables import ArtifactRow
 
 P = ParamSpec("P")
 Answer = TypeVar("Answer")
+
+TRANSCRIPT = ".transcript"
 
 POLL_SECONDS = 0.04
 """How often a watcher looks for new journal entries; a look costs a fraction of a millisecond."""
@@ -56,17 +59,17 @@ class ExecutionReader:
         execution = self._executions.get(execution_id)
         if execution.result is None or not execution.options.get("dryRun"):
             return execution
-        result = execution.result.model_copy(update={"plan": self._plan(execution_id)})
+        plans = self._plans(execution_id)
+        result = execution.result.model_copy(update={"plan": _planned(plans), "estimate": _estimated(plans)})
         return execution.model_copy(update={"result": result})
 
-    def _plan(self, execution_id: str) -> tuple[dict[str, Any], ...]:
-        """What a dry run would do, step by step: titles, the files to touch, the commands to run."""
-        return tuple(
-            {"stream": row.stream, "title": step.title, "files": list(step.files), "commands": list(step.commands)}
+    def _plans(self, execution_id: str) -> dict[str, Plan]:
+        """The plan of each stream that has one."""
+        return {
+            row.stream: Plan.model_validate_json(self._blobs.get(row.plan_ref))
             for row in self._executions.streams(execution_id)
             if row.plan_ref is not None
-            for step in Plan.model_validate_json(self._blobs.get(row.plan_ref)).steps
-        )
+        }
 
     async def page(self, limit: int = 50, before: str | None = None, statuses: Sequence[Status] = ()) -> ExecutionList:
         return await self._read(self._executions.page, limit=limit, before=before, statuses=statuses)
@@ -85,8 +88,26 @@ class ExecutionReader:
         return b"".join(self._blobs.get(patch.blob) for patch in patches if patch.blob)
 
     async def artifact(self, execution_id: str, name: str) -> bytes:
+        """What an artifact holds; ``<stream>/<step>.transcript`` is what was said in a step, a message a line."""
+        if name.endswith(TRANSCRIPT):
+            return await asyncio.to_thread(self._transcript, checked(execution_id), name)
         row = await self.artifact_row(execution_id, name)
         return await asyncio.to_thread(self._blobs.get, row.blob) if row.blob else b""
+
+    def _transcript(self, execution_id: str, name: str) -> bytes:
+        """Up to the last turn that is on record, also while the step runs."""
+        self._executions.check(execution_id)
+        stream, _, index = name.removesuffix(TRANSCRIPT).rpartition("/")
+        refs = [
+            str(entry.data["transcript"])
+            for entry in self._journal.all(execution_id, (EventType.STEP_TURN, EventType.STEP_COMPLETED))
+            if entry.data.get("stream") == stream and str(entry.data.get("index")) == index
+            if entry.data.get("transcript")
+        ]
+        if not refs:
+            raise NotFound(f"execution {execution_id} has no transcript {name!r}")
+        messages = Transcript(self._blobs).messages(refs[-1])
+        return b"".join(message.model_dump_json().encode() + b"\n" for message in messages)
 
     async def artifact_row(self, execution_id: str, name: str) -> ArtifactRow:
         """What is known of an artifact without its content."""
@@ -114,6 +135,28 @@ class ExecutionReader:
                 return
             if not entries:
                 await asyncio.sleep(POLL_SECONDS)
+
+
+def _planned(plans: Mapping[str, Plan]) -> tuple[dict[str, Any], ...]:
+    """What a dry run would do, step by step: titles, the files to touch, the commands to run."""
+    return tuple(
+        {"stream": stream, "title": step.title, "files": list(step.files), "commands": list(step.commands)}
+        for stream, plan in plans.items()
+        for step in plan.steps
+    )
+
+
+def _estimated(plans: Mapping[str, Plan]) -> Estimate | None:
+    """What all of it may take; null for runbooks, whose steps ask nobody."""
+    estimates = [plan.estimate for plan in plans.values() if plan.estimate is not None]
+    if not estimates:
+        return None
+    costs = [estimate.cost_usd for estimate in estimates]
+    known = [cost for cost in costs if cost is not None]
+    return Estimate(
+        tokens=sum(estimate.tokens for estimate in estimates),
+        cost_usd=sum(known) if len(known) == len(costs) else None,
+    )
 
 
 def checked(execution_id: str) -> str:

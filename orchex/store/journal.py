@@ -49,6 +49,16 @@ class Journal:
                 _project(session, execution, event)
             record_usage(session, execution, fresh)
 
+    def all(self, execution_id: str, types: Sequence[EventType]) -> list[JournalEntry]:
+        """Every entry of these types, in order."""
+        with self._database.read() as session:
+            rows = session.exec(
+                select(EventRow)
+                .where(EventRow.execution_id == execution_id, col(EventRow.type).in_(types))
+                .order_by(col(EventRow.sequence))
+            )
+            return [_entry(row) for row in rows]
+
     def read(self, execution_id: str, after: int = 0, limit: int = 500) -> list[JournalEntry]:
         """Entries with a sequence number above ``after``, in order."""
         with self._database.read() as session:
@@ -58,17 +68,18 @@ class Journal:
                 .order_by(col(EventRow.sequence))
                 .limit(limit)
             )
-            return [
-                JournalEntry(
-                    id=row.id,
-                    execution_id=row.execution_id,
-                    sequence=row.sequence,
-                    type=EventType(row.type),
-                    at=row.at,
-                    data=row.data,
-                )
-                for row in rows
-            ]
+            return [_entry(row) for row in rows]
+
+
+def _entry(row: EventRow) -> JournalEntry:
+    return JournalEntry(
+        id=row.id,
+        execution_id=row.execution_id,
+        sequence=row.sequence,
+        type=EventType(row.type),
+        at=row.at,
+        data=row.data,
+    )
 
 
 def _project(session: Session, execution: ExecutionRow, event: Event) -> None:

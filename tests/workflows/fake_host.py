@@ -14,8 +14,10 @@ from activities.messages import (
     FINISH_STREAM,
     LAND,
     OPEN_STREAM,
+    PROPOSE_PLAN,
     RECORD_EVENTS,
     RUN_COMMAND,
+    TAKE_TURN,
     WORK,
     Carried,
     Carrier,
@@ -26,17 +28,24 @@ from activities.messages import (
     OpenedStream,
     OpenStream,
     PlanOutline,
+    ProposedPlan,
+    ProposePlan,
     RecordEvents,
     RunCommand,
     StepReport,
     StepRequest,
+    TakeTurn,
+    TurnReport,
     Work,
 )
 from orchex.domain.event import Event, EventType
 from orchex.domain.execution import Failure
+from orchex.domain.turn import TokenUsage
 
 BASE = "b" * 40
 PLAN = PlanOutline(ref="a" * 64, titles=("one", "two", "three"))
+
+USAGE = TokenUsage(input=100, output=10)
 
 Report = TypeVar("Report", bound=Carried)
 
@@ -65,6 +74,7 @@ class FakeHost:
         self.away = False
         self.plan = PLAN
         self.base: str | None = BASE
+        self.model: str | None = None
         self._behaviours: dict[tuple[str, str], Behaviour] = {}
         self._begun: dict[tuple[str, str], asyncio.Event] = defaultdict(asyncio.Event)
         self._refused = asyncio.Event()
@@ -84,9 +94,15 @@ class FakeHost:
         """Wait until the store has turned down a write of its own."""
         await asyncio.wait_for(self._refused.wait(), 20)
 
-    async def asked(self) -> None:
-        """Wait until the journal says that a plan waits for approval."""
-        await asyncio.wait_for(self._asked.wait(), 20)
+    async def asked(self, times: int = 1) -> None:
+        """Wait until the journal says, for the nth time, that somebody's approval is waited for."""
+
+        async def told() -> None:
+            while len(self.data(EventType.EXECUTION_AWAITING_APPROVAL)) < times:
+                self._asked.clear()
+                await self._asked.wait()
+
+        await asyncio.wait_for(told(), 20)
 
     # -- what a test sees
 
@@ -114,12 +130,36 @@ class FakeHost:
 
     @property
     def activities(self) -> list[Callable[..., Any]]:
-        return [self.open_stream, self.work, self.run_command, self.finish_stream, self.land, self.record_events]
+        return [
+            self.open_stream,
+            self.propose_plan,
+            self.work,
+            self.take_turn,
+            self.run_command,
+            self.finish_stream,
+            self.land,
+            self.record_events,
+        ]
 
     @activity.defn(name=OPEN_STREAM)
     async def open_stream(self, request: OpenStream) -> OpenedStream:
-        report = OpenedStream(base=request.base or self.base, plan=self.plan)
+        base = request.base or self.base
+        report = (
+            OpenedStream(base=base, model=self.model, context="d" * 64)
+            if self.model
+            else OpenedStream(base=base, plan=self.plan)
+        )
         return await self._attempt(OPEN_STREAM, request.stream.id, request, report)
+
+    @activity.defn(name=PROPOSE_PLAN)
+    async def propose_plan(self, request: ProposePlan) -> ProposedPlan:
+        report = ProposedPlan(plan=self.plan, transcript=f"said-{request.turn}", usage=USAGE, cost_usd=0.5)
+        return await self._attempt(PROPOSE_PLAN, request.stream_id, request, report)
+
+    @activity.defn(name=TAKE_TURN)
+    async def take_turn(self, request: TakeTurn) -> TurnReport:
+        """Done after the first turn, unless a behaviour says otherwise."""
+        return await self._attempt(request.title, request.stream_id, request, turn_report(request))
 
     @activity.defn(name=WORK)
     async def work(self, request: Work) -> StepReport:
@@ -181,6 +221,19 @@ class FakeHost:
             self.journal.setdefault(event.id, event)
             if event.type is EventType.EXECUTION_AWAITING_APPROVAL:
                 self._asked.set()
+
+
+def turn_report(request: TakeTurn, *, finished: bool = True, **more: Any) -> TurnReport:
+    return TurnReport(
+        checkpoint=f"{request.stream_id}-{request.number + 1}",
+        changed=1,
+        usage=USAGE,
+        cost_usd=0.25,
+        transcript=f"{request.title}-{request.turn}",
+        finished=finished,
+        calls=("view a.txt",),
+        **more,
+    )
 
 
 def _step_report(request: StepRequest) -> StepReport:
@@ -254,6 +307,38 @@ def give_up(code: str) -> Behaviour:
 
     async def behaviour(call: Call) -> None:
         raise ApplicationError(f"{call.title} gave up", "Mend it.", type=code, non_retryable=True)
+
+    return behaviour
+
+
+def take_turns(count: int) -> Behaviour:
+    """A step of so many turns."""
+
+    async def behaviour(call: Call) -> TurnReport:
+        assert isinstance(call.request, TakeTurn)
+        return turn_report(call.request, finished=call.request.turn == count - 1)
+
+    return behaviour
+
+
+def fail_until(good: int, *, signatures: tuple[str, ...] = ()) -> Behaviour:
+    """A command that fails until its run number ``good`` (from 1), each time with the next of ``signatures``."""
+    runs = 0
+
+    async def behaviour(call: Call) -> StepReport | None:
+        nonlocal runs
+        assert isinstance(call.request, StepRequest)
+        runs += 1
+        if runs >= good:
+            return None
+        return _step_report(call.request).model_copy(
+            update={
+                "failure": Failure(code="command_failed", message=f"{call.title!r} failed with exit code 1"),
+                "category": "test",
+                "signature": signatures[runs - 1] if signatures else f"error {runs}",
+                "said": "e" * 64,
+            }
+        )
 
     return behaviour
 

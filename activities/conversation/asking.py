@@ -1,0 +1,134 @@
+"""Asking a model once: within the budget, on record, and never twice for an answer that was recorded."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from temporalio import activity
+
+from activities.commands.environment import secret_values
+from activities.commands.redaction import redact
+from activities.messages import Ask
+from activities.models.prices import PriceList
+from activities.models.provider import choose_provider
+from activities.threads import in_thread
+from orchex.domain.compiled import RunContext
+from orchex.domain.errors import ContextOverflow, ModelUnavailable
+from orchex.domain.turn import Block, TextBlock, TokenUsage, ToolUseBlock, TurnRequest, TurnResult
+from orchex.store.blobs import BlobStore
+from orchex.store.turns import Attempt, Ceiling, Estimate, Turns
+
+CHARACTERS_PER_TOKEN = 3.2
+"""Of source code and English, on the cautious side: a reservation should not be too small."""
+
+
+class Answer(NamedTuple):
+    """What was answered, its reference on record, and what all attempts at it took."""
+
+    result: TurnResult
+    ref: str
+    usage: TokenUsage
+    cost_usd: float | None
+
+
+class Asker:
+    def __init__(self, blobs: BlobStore, turns: Turns, prices: PriceList) -> None:
+        self._blobs = blobs
+        self._turns = turns
+        self._prices = prices
+
+    async def ask(
+        self, run: RunContext, stream: str, key: str, ask: Ask, request: TurnRequest, environ: Mapping[str, str]
+    ) -> Answer:
+        """The answer to turn ``key``: the recorded one, else a new one, recorded before anything acts on it.
+
+        Raises :class:`BudgetExceeded` before anything is sent, :class:`ContextOverflow`, :class:`ModelUnavailable`.
+        """
+        recorded = await in_thread(self._turns.answer, key)
+        if recorded is None:
+            recorded = await self._ask(run, stream, key, ask, request, environ)
+        result = TurnResult.model_validate_json(await in_thread(self._blobs.get, recorded))
+        usage, cost = await in_thread(self._turns.spent_on, key)
+        return Answer(result, recorded, usage, cost)
+
+    async def _ask(
+        self, run: RunContext, stream: str, key: str, ask: Ask, request: TurnRequest, environ: Mapping[str, str]
+    ) -> str:
+        attempt = Attempt(key, activity.info().attempt, run.execution_id, stream, ask.model)
+        price = self._prices.price_of(ask.model, activity.info().started_time)
+        size = tokens_of(request)
+        estimate = Estimate(
+            input=size,
+            input_usd=price.cost(TokenUsage(input=size)) if price else None,
+            output_usd=price.cost(TokenUsage(input=size, output=1)) - price.cost(TokenUsage(input=size))
+            if price
+            else None,
+        )
+        longest = await in_thread(
+            self._turns.reserve, attempt, estimate, request.max_tokens, _ceilings(run, stream, ask)
+        )
+        provider = choose_provider(ask.model, environ)
+        try:
+            result = await provider.turn(request.model_copy(update={"max_tokens": longest}))
+        except ModelUnavailable as error:
+            cost = price.cost(error.usage) if price else None
+            await in_thread(self._turns.settle, attempt, error.usage, cost)
+            raise
+        except ContextOverflow:  # turned away unread
+            await in_thread(self._turns.settle, attempt, TokenUsage(), 0.0)
+            raise
+        except BaseException:  # cut short, by a cancel for one: what was sent may well be billed
+            await in_thread(self._turns.settle, attempt, TokenUsage(input=size), estimate.input_usd)
+            raise
+        result = _without_secrets(result, environ)
+        ref = await in_thread(self._blobs.put, result.model_dump_json().encode())
+        await in_thread(self._turns.settle, attempt, result.usage, price.cost(result.usage) if price else None, ref)
+        return ref
+
+
+def tokens_of(request: TurnRequest) -> int:
+    """About how many tokens a request has."""
+    characters = len(request.system) + sum(len(tool.model_dump_json()) for tool in request.tools)
+    characters += sum(len(message.model_dump_json()) for message in request.messages)
+    return int(characters / CHARACTERS_PER_TOKEN)
+
+
+def _ceilings(run: RunContext, stream: str, ask: Ask) -> list[tuple[Ceiling, bool]]:
+    """Each approval to go on grants the same amount once more."""
+    shares = 1 + ask.grants
+    own = Ceiling(f"stream {stream!r}", _times(ask.max_tokens, shares), _dollars(ask.max_cost_usd, shares))
+    all_ = Ceiling("the execution", _times(run.max_tokens, shares), _dollars(run.max_cost_usd, shares))
+    return [(own, True), (all_, False)]
+
+
+def _times(tokens: int | None, shares: int) -> int | None:
+    return None if tokens is None else tokens * shares
+
+
+def _dollars(cost: float | None, shares: int) -> float | None:
+    return None if cost is None else cost * shares
+
+
+def _without_secrets(result: TurnResult, environ: Mapping[str, str]) -> TurnResult:
+    """A model that guessed or was told a secret must not carry it into the record. Thoughts are signed: untouched."""
+    secrets = secret_values(environ)
+    return result.model_copy(update={"content": tuple(_clean(block, secrets) for block in result.content)})
+
+
+def _clean(block: Block, secrets: list[str]) -> Block:
+    if isinstance(block, TextBlock):
+        return block.model_copy(update={"text": redact(block.text, secrets)})
+    if isinstance(block, ToolUseBlock) and any(secret in str(block.input) for secret in secrets):
+        return block.model_copy(update={"input": _clean_value(block.input, secrets)})
+    return block
+
+
+def _clean_value(value: object, secrets: list[str]) -> object:
+    if isinstance(value, str):
+        for secret in secrets:
+            value = value.replace(secret, "[redacted]")
+        return value
+    if isinstance(value, dict):
+        return {name: _clean_value(item, secrets) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_clean_value(item, secrets) for item in value]
+    return value

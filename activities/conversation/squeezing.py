@@ -1,0 +1,49 @@
+"""Making a request fit a model that reads less at once than it was sent.
+
+What is oldest and longest goes first: the answers of tools that the model has long acted on, then the context, which
+it can look up again. What was shortened says so.
+"""
+
+from collections.abc import Sequence
+
+from orchex.domain.turn import Block, Message, TextBlock, ToolResultBlock
+
+HARDEST = 3
+"""Beyond this nothing is left that could be spared."""
+
+_KEPT_MESSAGES = (10**9, 6, 4, 2)
+"""Per level: the newest messages whose tool results stay whole."""
+
+_CONTEXT_SHARE = (1.0, 1.0, 0.4, 0.1)
+_SHORT = 400
+
+
+def squeeze(messages: Sequence[Message], level: int) -> tuple[Message, ...]:
+    """``messages`` at level 0 to :data:`HARDEST`; the first text of the first one is the context."""
+    if level == 0 or not messages:
+        return tuple(messages)
+    first, *rest = messages
+    whole_from = len(rest) - _KEPT_MESSAGES[level]
+    shortened = [
+        message if index >= whole_from else message.model_copy(update={"content": _short(message.content)})
+        for index, message in enumerate(rest)
+    ]
+    return (_with_less_context(first, _CONTEXT_SHARE[level]), *shortened)
+
+
+def _with_less_context(first: Message, share: float) -> Message:
+    context, *others = first.content
+    if share == 1.0 or not isinstance(context, TextBlock) or not context.cache:
+        return first
+    kept = context.text[: int(len(context.text) * share)]
+    note = "\n[The rest of the context is left out to fit: view the files that matter.]"
+    return first.model_copy(update={"content": (context.model_copy(update={"text": kept + note}), *others)})
+
+
+def _short(content: tuple[Block, ...]) -> tuple[Block, ...]:
+    return tuple(
+        block.model_copy(update={"content": f"{block.content[:_SHORT]}\n[shortened to fit]"})
+        if isinstance(block, ToolResultBlock) and len(block.content) > _SHORT
+        else block
+        for block in content
+    )

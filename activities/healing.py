@@ -1,0 +1,69 @@
+"""Failed commands: what kind of failure it is, and whether it is the same one as before."""
+
+import hashlib
+import re
+
+from activities.commands.spec import CommandOutcome
+
+CATEGORIES = ("timeout", "syntax", "type", "lint", "test", "build", "runtime")
+
+_SYNTAX = re.compile(
+    r"SyntaxError|IndentationError|TabError|error: expected|Unexpected token|Parse error|parse error|syntax error"
+    r"|Parsing error|error TS1\d{3}\b|unexpected (?:EOF|end of)",
+)
+_TYPE = re.compile(
+    r"error TS[2-9]\d{3}\b|error: .*\[(?:arg-type|assignment|return-value|attr-defined|call-arg|type-arg|operator"
+    r"|union-attr|no-untyped-def|name-defined|index|override|misc)\]|: error: (?:Argument|Incompatible|Cannot find)"
+    r"|mypy|pyright|reportGeneralTypeIssues|cannot use .* as .* value|mismatched types|incompatible types",
+)
+_LINT = re.compile(
+    r"\beslint\b|\bruff\b|flake8|pylint|clippy|golangci|would reformat|\bprettier\b|stylelint|rubocop"
+    r"|:\d+:\d+: [A-Z]{1,4}\d{2,5}\b|✖ \d+ problems?",
+)
+_TEST = re.compile(
+    r"AssertionError|FAILED|FAIL:|--- FAIL|Tests?:\s+\d+ failed|\d+ failed|failures?[=:]\s*[1-9]|not ok \d+|✕|✗"
+    r"|assertion .*failed|Expected.*(?:Received|but)",
+    re.DOTALL,
+)
+_BUILD = re.compile(
+    r"Cannot find module|ModuleNotFoundError|ImportError|undefined reference|linker|npm ERR!|Module not found"
+    r"|cannot find package|could not compile|BUILD FAILED|make: \*\*\*|error: could not find|webpack|rollup|vite build",
+)
+_KIND_OF_COMMAND = (
+    ("test", re.compile(r"\b(?:test|tests|pytest|jest|vitest|mocha|unittest|check)\b")),
+    ("lint", re.compile(r"\b(?:lint|eslint|ruff|flake8|prettier|fmt|format)\b")),
+    ("type", re.compile(r"\b(?:mypy|pyright|tsc|typecheck|types)\b")),
+    ("build", re.compile(r"\b(?:build|compile|make|webpack|vite|cargo|go build)\b")),
+)
+
+_NOISE = (
+    (re.compile(r"\x1b\[[0-9;]*[A-Za-z]"), ""),
+    (re.compile(r"0x[0-9a-fA-F]+"), "0x"),
+    (re.compile(r"/(?:tmp|var/tmp)/\S+"), "/tmp"),
+    (re.compile(r"\b\d+(?:\.\d+)?\s?(?:ms|s|sec|secs|seconds|µs|us|ns|m)\b"), "T"),
+    (re.compile(r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d\S*"), "T"),
+    (re.compile(r"\b\d\d:\d\d:\d\d(?:\.\d+)?\b"), "T"),
+    (re.compile(r"\b(?:pid|PID|port|seed)[ =:]+\d+"), "N"),
+    (re.compile(r"[ \t]+"), " "),
+)
+
+
+def category_of(command: str, outcome: CommandOutcome) -> str:
+    """One of :data:`CATEGORIES`: by what the output says, else by what the command is called."""
+    if outcome.timed_out:
+        return "timeout"
+    output = outcome.output
+    for name, sign in (("syntax", _SYNTAX), ("type", _TYPE), ("lint", _LINT), ("test", _TEST), ("build", _BUILD)):
+        if sign.search(output):
+            return name
+    return next((name for name, sign in _KIND_OF_COMMAND if sign.search(command)), "runtime")
+
+
+def signature_of(outcome: CommandOutcome) -> str:
+    """The same for the same failure: SHA-256 of how it ended and its output, without times, addresses and the like."""
+    text = outcome.output
+    for sign, instead in _NOISE:
+        text = sign.sub(instead, text)
+    how = "timeout" if outcome.timed_out else f"{outcome.exit_code} {outcome.signal}"
+    lines = "\n".join(line.strip() for line in text.splitlines() if line.strip())
+    return hashlib.sha256(f"{how}\n{lines}".encode(errors="replace")).hexdigest()

@@ -1,0 +1,131 @@
+"""The activity that asks a model for a plan."""
+
+from collections.abc import Mapping
+
+from temporalio import activity
+
+from activities.artifacts import ArtifactKeeper
+from activities.commands.environment import secret_values
+from activities.commands.redaction import redact
+from activities.conversation import prompts
+from activities.conversation.asking import Answer, Asker
+from activities.conversation.proposals import SCHEMA, estimate, read_proposal
+from activities.conversation.squeezing import HARDEST, squeeze
+from activities.conversation.transcript import Transcript
+from activities.messages import PROPOSE_PLAN, PlanOutline, ProposedPlan, ProposePlan
+from activities.models.prices import PriceList
+from activities.streams import outline
+from activities.threads import in_thread
+from activities.turns import first_message
+from orchex.domain.errors import ContextOverflow, ModelUnavailable, PlanInvalid
+from orchex.domain.execution import Failure
+from orchex.domain.plan import Plan
+from orchex.domain.turn import Message, TextBlock, TurnRequest
+from orchex.store.blobs import BlobStore
+from orchex.store.environments import Environments
+from orchex.store.turns import Turns
+
+
+class PlanActivities:
+    def __init__(
+        self,
+        blobs: BlobStore,
+        turns: Turns,
+        prices: PriceList,
+        environments: Environments,
+        artifacts: ArtifactKeeper,
+    ) -> None:
+        self._blobs = blobs
+        self._turns = turns
+        self._prices = prices
+        self._environments = environments
+        self._artifacts = artifacts
+        self._asker = Asker(blobs, turns, prices)
+        self._transcript = Transcript(blobs)
+
+    @activity.defn(name=PROPOSE_PLAN)
+    async def propose_plan(self, request: ProposePlan) -> ProposedPlan:
+        """One proposal: a plan, or the reason why it is none, told to the model at the end of the transcript."""
+        environ = await in_thread(self._environments.get, request.run.execution_id)
+        transcript = request.transcript
+        if transcript is None:
+            transcript = await in_thread(self._begin, request, environ)
+        answer = await self._ask(request, transcript, environ)
+        refused = _refusal(answer)
+        plan: PlanOutline | None = None
+        told: Message | None = None
+        failure: Failure | None = refused
+        if refused is None:
+            try:
+                plan = await in_thread(self._accept, request, answer)
+            except PlanInvalid as error:
+                told = Message(
+                    role="user", content=(TextBlock(text=prompts.complaint(error.message, request.max_steps)),)
+                )
+                failure = _unusable(request, error)
+        transcript = await in_thread(self._remember, request, transcript, answer, told)
+        return ProposedPlan(
+            plan=plan,
+            transcript=transcript,
+            usage=answer.usage,
+            cost_usd=answer.cost_usd,
+            attempts=activity.info().attempt,
+            failure=failure,
+        )
+
+    def _begin(self, request: ProposePlan, environ: Mapping[str, str]) -> str:
+        context = self._blobs.get_text(request.ask.context)
+        goal = redact(self._blobs.get_text(request.goal), secret_values(environ))
+        text = prompts.plan_request(request.description, goal, request.commands, request.max_steps)
+        return self._transcript.begin(first_message(context, text))
+
+    async def _ask(self, request: ProposePlan, transcript: str, environ: Mapping[str, str]) -> Answer:
+        messages = await in_thread(self._transcript.messages, transcript)
+        for level in range(HARDEST + 1):
+            turn = TurnRequest(
+                model=request.ask.model,
+                system=prompts.PLANNER,
+                messages=squeeze(messages, level),
+                output_schema=SCHEMA,
+            )
+            try:
+                return await self._asker.ask(request.run, request.stream_id, request.key, request.ask, turn, environ)
+            except ContextOverflow as error:
+                overflow = error
+        raise ModelUnavailable(
+            f"the context of stream {request.stream_id!r} does not fit what {request.ask.model} reads at once: "
+            f"{overflow.message}",
+            hint="Name fewer files in context.files, lower context.depth, or choose a model that reads more.",
+        )
+
+    def _accept(self, request: ProposePlan, answer: Answer) -> PlanOutline:
+        plan: Plan = read_proposal(answer.result.text, request.max_steps)
+        context_tokens = answer.usage.input + answer.usage.cache_read + answer.usage.cache_write
+        price = self._prices.price_of(request.ask.model, activity.info().started_time)
+        plan = plan.model_copy(update={"estimate": estimate(plan, context_tokens, price)})
+        return outline(plan, request.run.execution_id, request.stream_id, self._blobs, self._artifacts)
+
+    def _remember(self, request: ProposePlan, previous: str, answer: Answer, told: Message | None) -> str:
+        transcript = self._transcript.add(previous, answer.ref, told)
+        blobs = self._transcript.blobs(transcript) | self._transcript.blobs(previous)
+        self._turns.left(request.key, (request.ask.context, *sorted(blobs)))
+        return transcript
+
+
+def _refusal(answer: Answer) -> Failure | None:
+    if answer.result.stop_reason != "refusal":
+        return None
+    return Failure(
+        code="model_refused",
+        message=f"the model refused to plan the task: {answer.result.text.strip()[:500] or 'it gave no reason'}",
+        hint="Say the task in other words, or choose another model.",
+    )
+
+
+def _unusable(request: ProposePlan, error: PlanInvalid) -> Failure:
+    return Failure(
+        code="plan_invalid",
+        message=f"the plan that {request.ask.model} proposed for stream {request.stream_id!r} cannot be used: "
+        f"{error.message}"[:4_000],
+        hint="Try again, say the task more precisely, or choose a stronger model. Nothing was changed.",
+    )
