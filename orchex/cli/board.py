@@ -94,7 +94,7 @@ def _fold(stream: StreamBoard, entry: JournalEntry) -> None:
             for step in stream.steps.values():
                 if step.status == "running":
                     step.attempts = data["attempt"]
-        case EventType.STEP_TURN:
+        case EventType.STEP_TURN if data["index"] in stream.steps:
             _take_turn(stream.steps[data["index"]], data)
         case EventType.STEP_COMPLETED:
             _finish(stream.steps.setdefault(data["index"], StepState(data["index"], data["title"], entry.at)), entry)

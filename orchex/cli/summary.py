@@ -64,10 +64,12 @@ def _planned(execution: Execution, board: Board) -> Iterator[str]:
     steps = (execution.result.plan if execution.result else None) or ()
     for plan in board.streams.values():
         yield f"  {plan.id}:"
-        for number, step in enumerate((step for step in steps if step["stream"] == plan.id), 1):
-            yield f"    {number}. {one_line(step['title'])}"
-            yield from (f"       would touch {one_line(path)}" for path in step["files"])
-            yield from (f"       would run   {one_line(command)}" for command in step["commands"])
+        known = dict(enumerate((step for step in steps if step["stream"] == plan.id), 1))
+        for number, title in enumerate(plan.titles, 1):
+            yield f"    {number}. {one_line(title)}"
+            step = known.get(number, {})
+            yield from (f"       would touch {one_line(path)}" for path in step.get("files", ()))
+            yield from (f"       would run   {one_line(command)}" for command in step.get("commands", ()))
     if execution.result and (estimate := execution.result.estimate):
         cost = "an unknown price" if estimate.cost_usd is None else f"${estimate.cost_usd:.2f}"
         yield f"  carrying it out may take about {estimate.tokens:,} tokens, {cost}"

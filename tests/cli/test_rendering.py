@@ -12,7 +12,7 @@ from orchex.cli.lines import LineView
 from orchex.cli.live import LiveView
 from orchex.cli.summary import closing, row, state
 from orchex.domain.event import EventType, JournalEntry
-from orchex.domain.execution import Failure, Result, Status, Step, StepKind, StepStatus, StreamState
+from orchex.domain.execution import Estimate, Failure, Result, Status, Step, StepKind, StepStatus, StreamState
 from tests.cli.fake_orchestrator import BEGIN, ID, execution, journal
 
 FAILURE = {"code": "command_failed", "message": "pytest failed with exit code 1", "hint": "", "step": 1}
@@ -63,7 +63,7 @@ def test_a_pipe_gets_one_line_an_event_with_the_time_since_the_start() -> None:
         "    0.2s  planned: 2 steps",
         "    0.3s  ▸ Write",
         "    0.4s  ↻ Write: attempt 2",
-        "    0.5s  ✓ Write (0.2 s, 2 attempts, 1200 tokens)",
+        "    0.5s  ✓ Write (0.2 s, 2 attempts, 1,200 tokens)",
         "    0.6s  ▸ pytest",
         "    0.7s  ✗ pytest (0.1 s): pytest failed with exit code 1",
         "    0.8s  ✗ failed",
@@ -93,11 +93,12 @@ def test_a_plan_that_waits_is_shown_with_what_to_type() -> None:
 def test_every_kind_of_event_has_its_line() -> None:
     told = {entry.type for entry in STORY} | {
         EventType.EXECUTION_AWAITING_APPROVAL, EventType.EXECUTION_APPROVED, EventType.EXECUTION_CANCELLING,
-        EventType.NOTE, EventType.EXECUTION_COMPLETED, EventType.EXECUTION_CANCELLED,
+        EventType.NOTE, EventType.STEP_TURN, EventType.EXECUTION_COMPLETED, EventType.EXECUTION_CANCELLED,
     }  # fmt: skip
     assert told == set(EventType)
     for kind in EventType:
         data = {"stream": "one", "text": "t", "plan_ref": "x", "reason": "r", "status": "failed"} | STORY[6].data
+        data |= {"calls": ["view a.py"], "tokens": 7, "cost_usd": 0.1}
         entry = journal(
             (EventType.EXECUTION_STARTED, {"streams": ["one"]}), (kind, data | {"total": 1, "titles": [], "attempt": 2})
         )
@@ -162,6 +163,36 @@ def test_a_dry_run_ends_with_its_plan() -> None:
     assert "one:\n    1. Write" in told
 
 
+def test_turns_are_told_as_they_come_with_what_they_take() -> None:
+    turn = step("step.turn", 0, "Write", turn=0, calls=["view a.py", "run_command make"], tokens=1500, cost_usd=0.02)
+    story = [*STORY[:4], *journal((EventType.EXECUTION_STARTED, {"streams": ["one"]}), turn)[1:]]
+    told = lines(story).splitlines()[-2:]
+    assert [line.split("  ", 3)[-1].strip() for line in told] == ["· view a.py", "· run_command make"]
+    seen = re.sub(r"\x1b\[[\d;]*m", "", picture(story, close=False))
+    assert "1,500 tokens  $0.02" in seen
+    assert "view a.py, run_command make" in seen
+
+
+def test_a_dry_run_tells_what_each_step_would_touch_and_what_all_may_cost() -> None:
+    plan = ({"stream": "one", "title": "Write", "files": ["a.py"], "commands": ["make"]},)
+    result = Result(success=True, summary="planned", plan=plan, estimate=Estimate(tokens=12_000, cost_usd=0.5))
+    document = execution(options={"dryRun": True}, result=result)
+    told = "\n".join(closing(document, b"", board(STORY), io.StringIO()))
+    assert "would touch a.py" in told
+    assert "would run   make" in told
+    assert "about 12,000 tokens, $0.50" in told
+
+
+def test_a_budget_that_is_used_up_is_told_with_what_to_type() -> None:
+    waiting = journal(
+        (EventType.EXECUTION_STARTED, {"streams": ["one"]}),
+        (EventType.EXECUTION_AWAITING_APPROVAL, {"stream": "one", "plan_ref": "x", "over_budget": "900 are used"}),
+    )
+    told = lines(waiting)
+    assert "the budget is used up: 900 are used" in told
+    assert f"orchex approve {ID}" in told
+
+
 def picture(entries: list[JournalEntry], *, height: int = 30, close: bool = True, **console: Any) -> str:
     out = io.StringIO()
     view = LiveView(Console(file=out, force_terminal=True, width=100, height=height, highlight=False, **console))
@@ -179,7 +210,7 @@ def picture(entries: list[JournalEntry], *, height: int = 30, close: bool = True
 def test_the_live_picture_stays_on_the_screen_whole() -> None:
     last = re.sub(r"\x1b\[\d*m", "", picture(STORY).rpartition("\x1b[?25h")[2])
     assert "one 2/2" in last
-    assert "Write (0.2 s, 2 attempts, 1200 tokens)" in last
+    assert "Write (0.2 s, 2 attempts, 1,200 tokens)" in last
     assert "pytest (0.1 s): pytest failed with exit code 1" in last
     assert "1,200 tokens" in last
 
