@@ -2,25 +2,41 @@
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
+from starlette.routing import compile_path
 from starlette.types import ASGIApp
 
 from api.bodies import Bodies
 from api.envelope import Envelope
+from api.metrics import Measured
 from api.parts import Parts
 from api.problems import Problem, answer_problem
-from api.routes import ROUTERS
+from api.routes import ROUTERS, meta
 from orchex.domain.errors import OrchexError
 
 BASE = "/v1"
 
 
 def create_app(parts: Parts) -> ASGIApp:
-    """The whole API. Needs no lifespan: whoever makes ``parts`` closes them."""
-    app = FastAPI(title="Orchex", version="1", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
+    """The whole API. Whoever makes ``parts`` closes them."""
+    return Measured(Envelope(Bodies(application(parts))), parts.metrics)
+
+
+def application(parts: Parts) -> FastAPI:
+    """The routes alone, with none of the layers around them."""
+    app = FastAPI(title="Orchex", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     app.state.parts = parts
     for kind in (Problem, OrchexError, RequestValidationError, HTTPException, RecursionError):
         app.add_exception_handler(kind, answer_problem)
     for router in ROUTERS:
         app.include_router(router, prefix=BASE)
-    return Envelope(Bodies(app))
+    app.include_router(meta.router)
+    app.state.methods = [
+        (compile_path(prefix + route.path)[0], frozenset(route.methods))
+        for prefix, routers in ((BASE, ROUTERS), ("", (meta.router,)))
+        for router in routers
+        for route in router.routes
+        if isinstance(route, APIRoute)
+    ]
+    return app

@@ -48,12 +48,19 @@ def clear_key(
 
 async def authenticated(request: Request, needed: SecurityScopes, key: Annotated[str, Depends(clear_key)]) -> Caller:
     """The caller, who may do what the route needs. Raises what becomes 401 or 403."""
+    request.scope["orchex.demands"] = key, tuple(map(Scope, needed.scopes))
+    return await check_key(request)
+
+
+async def check_key(request: Request) -> Caller:
+    """The caller of an authenticated request as things stand now; a long answer asks again."""
     parts: Parts = request.app.state.parts
+    key, scopes = request.scope["orchex.demands"]
     caller = await parts.reading(parts.keys.authenticate, key)
     if caller.team_status is TeamStatus.SUSPENDED:
         raise TeamSuspended("this team is suspended", hint="Ask the operator of this server.")
-    for name in needed.scopes:
-        caller.demand(Scope(name))
+    for scope in scopes:
+        caller.demand(scope)
     return caller
 
 

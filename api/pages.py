@@ -1,6 +1,6 @@
 """Lists: newest first, a page at a time, each page naming the next."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Generic, TypeVar
 from urllib.parse import urlencode
 
@@ -9,6 +9,7 @@ from pydantic import AfterValidator
 from starlette.datastructures import URL
 from starlette.requests import Request
 
+from api.problems import Problem
 from orchex.domain.execution import Wire
 
 Limit = Annotated[int, Query(ge=1, le=100, description="Results per page.")]
@@ -38,6 +39,13 @@ class Page(Wire, Generic[Item]):
     data: tuple[Item, ...]
     has_more: bool
     next_cursor: str | None
+
+
+def id_cursor(before: str, is_id: Callable[[str], bool]) -> str:
+    """``before``, if it is an id as this list has. Raises :class:`Problem`."""
+    if not is_id(before):
+        raise Problem("invalid_cursor")
+    return before
 
 
 def next_link(request: Request, cursor: str) -> dict[str, str]:

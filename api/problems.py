@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -152,7 +153,15 @@ def problem_response(request: Request, problem: Problem) -> Response:
 
 async def answer_problem(request: Request, error: Exception) -> Response:
     """The one exception handler of the application."""
-    return problem_response(request, problem_of(error))
+    problem = problem_of(error)
+    if problem.code == "method_not_allowed":  # the framework names the methods of one route alone
+        problem.headers = {"Allow": ", ".join(_allowed(request))}
+    return problem_response(request, problem)
+
+
+def _allowed(request: Request) -> list[str]:
+    table: Sequence[tuple[re.Pattern[str], frozenset[str]]] = request.app.state.methods
+    return sorted({method for pattern, methods in table if pattern.match(request.url.path) for method in methods})
 
 
 def _origin(request: Request) -> str:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import socket
 from collections.abc import Callable
+from http import HTTPStatus
 from types import FrameType
 
 import h11
@@ -74,12 +75,16 @@ class Protocol(H11Protocol):
             "Connection": "close",
         }
         for event in (
-            h11.Response(status_code=kind.status, headers=list(headers.items())),
+            h11.Response(status_code=kind.status, headers=list(headers.items()), reason=_phrase(kind.status)),
             h11.Data(data=body),
             h11.EndOfMessage(),
         ):
             self.transport.write(self.conn.send(event) or b"")
         self.transport.close()
+
+
+def _phrase(status: int) -> bytes:
+    return HTTPStatus(status).phrase.encode()
 
 
 class Server(uvicorn.Server):

@@ -1,5 +1,5 @@
 """One module per resource, each with a ``router``; ``ROUTERS`` is what is served below ``/v1``."""
 
-from fastapi import APIRouter
+from api.routes import artifacts, events, executions
 
-ROUTERS: tuple[APIRouter, ...] = ()
+ROUTERS = (executions.router, events.router, artifacts.router)

@@ -26,6 +26,7 @@ _COMMANDS = {
     "init": "manifests:init",
     "up": "processes:up",
     "worker": "processes:worker",
+    "api": "processes:api",
     "mcp": "mcp:mcp",
     "doctor": "doctor:doctor",
     "admin": "admin.app:app",

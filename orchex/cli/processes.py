@@ -1,4 +1,4 @@
-"""``up`` and ``worker``: the long-running parts, in the foreground."""
+"""``up``, ``worker`` and ``api``: the long-running parts, in the foreground."""
 
 from typing import Annotated
 
@@ -34,3 +34,17 @@ def worker(
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     asyncio.run(run_worker(load_settings(), inherited_endpoint() if embedded else None))
+
+
+def api(
+    embedded: Annotated[bool, typer.Option("--embedded", hidden=True, help="Started by a stack.")] = False,
+) -> None:
+    """Serve the API over HTTP, on the Temporal server that TEMPORAL_ADDRESS names."""
+    import asyncio
+    import logging
+
+    from api.serving import run_api
+    from orchex.stack.endpoint import inherited_endpoint
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    asyncio.run(run_api(load_settings(), inherited_endpoint() if embedded else None))

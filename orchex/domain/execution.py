@@ -173,6 +173,26 @@ class Execution(Wire):
     metadata: dict[str, str] = Field(default_factory=dict)
 
 
+class Accepted(Wire):
+    """The short answer to a start: ``running`` once Temporal has acknowledged it, ``queued`` while the team's plan
+    allows no more at once.
+    """
+
+    id: str
+    status: Status
+    created_at: Moment
+    status_url: str
+
+    @classmethod
+    def of(cls, execution: Execution) -> "Accepted":
+        return cls(
+            id=execution.id,
+            status=execution.status,
+            created_at=execution.created_at,
+            status_url=execution.status_url,
+        )
+
+
 class ExecutionList(Wire):
     """One page, newest first."""
 

@@ -28,8 +28,9 @@ class StartOptions(Wire):
 class StartRequest(Wire):
     """A manifest's streams (all of them when none is named), or a ``task``, carried out on the folder ``project``.
 
-    ``plan`` is the runbook of a task; ``environ`` the environment that its commands inherit, which is kept in a file
-    that only the user can read, and never enters the store or a workflow. Null leaves them the worker's own.
+    ``files`` and ``depth`` are the context of a task, ``plan`` its runbook; ``environ`` the environment that its
+    commands inherit, which is kept in a file that only the user can read, and never enters the store or a workflow.
+    Null leaves them the worker's own.
     """
 
     project: str
@@ -38,6 +39,7 @@ class StartRequest(Wire):
     task: str | None = None
     plan: str | None = None
     files: tuple[str, ...] = ()
+    depth: Literal["minimal", "moderate", "comprehensive"] | None = None
     environment: str | None = None
     options: StartOptions = StartOptions()
     environ: Mapping[str, str] | None = Field(default_factory=dict)

@@ -53,7 +53,8 @@ def _task(request: StartRequest) -> Stream:
     """The one stream of a task. Raises :class:`InvalidInput` for a text that no stream may hold."""
     task = request.task or ""
     try:
-        return Stream(description=task, plan=request.plan or task, context=Context(files=request.files))
+        context = Context(files=request.files, **({"depth": request.depth} if request.depth else {}))
+        return Stream(description=task, plan=request.plan or task, context=context)
     except ValidationError as error:
         wrong = error.errors(include_url=False, include_input=False)[0]
         place = {"description": "the task", "plan": "the plan"}.get(str(wrong["loc"][0]), "a file of the task")

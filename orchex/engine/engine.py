@@ -52,13 +52,18 @@ class Engine(ExecutionReader):
         self, client: Client, database: Database, home: Path, task_queue: str, team: str | None = None
     ) -> None:
         super().__init__(database, home, team)
-        self._client = client
-        self._queue = task_queue
+        self.client = client
+        self.queue = task_queue
         self._environments = Environments(home)
 
     def of_team(self, team: str) -> "Engine":
         """The same for the executions of one team: any other's are :class:`NotFound`."""
-        return Engine(self._client, self._database, self._home, self._queue, team)
+        return Engine(self.client, self.database, self.home, self.queue, team)
+
+    async def check_temporal(self) -> None:
+        """Raises :class:`StackError` unless Temporal answers."""
+        async with _temporal():
+            await self.client.service_client.check_health(timeout=PATIENCE)
 
     # -- starting
 
@@ -97,11 +102,14 @@ class Engine(ExecutionReader):
             team_id=self._team,
         )
 
-    async def resume(self, execution_id: str, environ: Mapping[str, str], new_id: str | None = None) -> str:
+    async def resume(self, execution_id: str, environ: Mapping[str, str] | None, new_id: str | None = None) -> str:
         """Go on from where a failed or cancelled execution stopped, as a new one with a fresh clock; its id.
 
         ``new_id`` as in :meth:`start`.
         """
+        return await self._launch(await self.prepared_resume(execution_id, new_id), environ)
+
+    async def prepared_resume(self, execution_id: str, new_id: str | None = None) -> Acceptance:
         before = await self.get(execution_id)
         if not before.status.terminal or before.status is Status.COMPLETED:
             raise InvalidInput(
@@ -110,7 +118,7 @@ class Engine(ExecutionReader):
             )
         new_id = checked(new_id or new_execution_id())
         run, streams = resumed(new_id, self._executions.spec(execution_id), self._executions.streams(execution_id))
-        accepted = Acceptance(
+        return Acceptance(
             id=new_id,
             project=before.project,
             task=before.task,
@@ -121,20 +129,26 @@ class Engine(ExecutionReader):
             streams=tuple((entry.stream.id, entry.stream.description) for entry in streams),
             resumed_from=execution_id,
             team_id=self._team,
+            labels=before.metadata,
         )
-        return await self._launch(accepted, environ)
 
     async def _launch(self, accepted: Acceptance, environ: Mapping[str, str] | None) -> str:
-        if environ is not None:
-            self._environments.keep(accepted.id, environ)
-        self._executions.accept(accepted)
+        self.keep_environment(accepted.id, environ)
+        await self._write(self._executions.accept, accepted)
         await self.launch(accepted.id, accepted.spec)
         return accepted.id
+
+    def keep_environment(self, execution_id: str, environ: Mapping[str, str] | None) -> None:
+        """For its commands; null leaves them the worker's own."""
+        if environ is None:
+            self._environments.forget(execution_id)
+        else:
+            self._environments.keep(execution_id, environ)
 
     async def launch(self, execution_id: str, spec: dict[str, Any]) -> None:
         """Start the workflow of what was accepted; harmless when it runs already. Raises :class:`StackError`."""
         async with _temporal():
-            await launch(self._client, execution_id, spec, self._queue)
+            await launch(self.client, execution_id, spec, self.queue)
         await self._write(self._executions.started, execution_id)
 
     # -- steering
@@ -148,7 +162,7 @@ class Engine(ExecutionReader):
         if not status.terminal:
             try:
                 async with _temporal():
-                    started = await deliver_cancel(self._client, execution_id, reason)
+                    started = await deliver_cancel(self.client, execution_id, reason)
             except StackError as error:
                 log.warning("the cancel of %s is kept until Temporal answers: %s", execution_id, error.message)
             else:
@@ -178,7 +192,7 @@ class Engine(ExecutionReader):
         decision = PlanDecision(plan_ref=waiting.data["plan_ref"], approved=approved, reason=reason)
         try:
             async with _temporal(DECISION_SECONDS):
-                await self._client.get_workflow_handle(workflow_id).execute_update("decide", decision)
+                await self.client.get_workflow_handle(workflow_id).execute_update("decide", decision)
         except (WorkflowUpdateFailedError, NotFound) as error:
             raise NotAwaitingApproval(f"execution {execution_id} does not wait for an approval any more") from error
         return await self.get(execution_id)
@@ -194,11 +208,11 @@ class Engine(ExecutionReader):
         run = RunContext(execution_id=execution_id, project=execution.project)
         try:
             async with _temporal():
-                handle = await self._client.start_workflow(
+                handle = await self.client.start_workflow(
                     LandWorkflow.run,
                     LandInput(run=run, direction=direction),
                     id=f"{execution_id}/land",
-                    task_queue=self._queue,
+                    task_queue=self.queue,
                 )
         except WorkflowAlreadyStartedError:
             raise InvalidInput(f"an apply or undo of {execution_id} is running already") from None

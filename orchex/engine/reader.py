@@ -13,7 +13,7 @@ from orchex.domain.ids import is_execution_id
 from orchex.domain.plan import Plan
 from orchex.store.blobs import BlobStore
 from orchex.store.database import Database
-from orchex.store.executions import Executions
+from orchex.store.executions import Executions, Head
 from orchex.store.journal import Journal
 from orchex.store.tables import ArtifactRow
 
@@ -33,8 +33,8 @@ class ExecutionReader:
     """
 
     def __init__(self, database: Database, home: Path, team: str | None = None) -> None:
-        self._database = database
-        self._home = home
+        self.database = database
+        self.home = home
         self._team = team
         self._executions = Executions(database, team)
         self._journal = Journal(database)
@@ -44,7 +44,7 @@ class ExecutionReader:
         """A short read. SQLite's is done where it stands: a thread's detour costs more than the read. A database
         server's goes to a thread, because it may keep one waiting.
         """
-        if self._database.embedded:
+        if self.database.embedded:
             return call(*args, **kwargs)
         return await asyncio.to_thread(call, *args, **kwargs)
 
@@ -120,6 +120,10 @@ class ExecutionReader:
     def _events(self, execution_id: str, after: int) -> list[JournalEntry]:
         self._executions.check(execution_id)
         return self._journal.read(execution_id, after)
+
+    async def heads(self, execution_ids: Sequence[str]) -> dict[str, Head]:
+        """How far the journals of these executions have come; those that are not held are left out."""
+        return await self._read(self._executions.heads, execution_ids)
 
     async def watch(self, execution_id: str, after: int = 0) -> AsyncIterator[JournalEntry]:
         """Every entry after sequence number ``after``, as they come; ends behind the terminal one."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 from sqlalchemy import and_, delete, not_, update
@@ -41,6 +41,13 @@ class Acceptance(BaseModel):
     reserved_month: str | None = None
 
 
+class Head(NamedTuple):
+    """The end of a journal: the last sequence number, and whether the execution has ended."""
+
+    sequence: int
+    ended: bool
+
+
 class Executions:
     """All SQL about executions, their streams, steps and artifacts.
 
@@ -74,6 +81,12 @@ class Executions:
         session.flush()
         for ordinal, (stream, description) in enumerate(accepted.streams):
             session.add(StreamRow(execution_id=accepted.id, stream=stream, ordinal=ordinal, description=description))
+
+    def accepted(self, session: Session, execution_id: str) -> Acceptance:
+        """What was accepted before under this id, as part of a caller's transaction."""
+        row = self._row(session, execution_id)
+        streams = tuple((stream.stream, stream.description) for stream in streams_of(session, execution_id))
+        return Acceptance(**row.model_dump(include=set(Acceptance.model_fields) - {"streams"}), streams=streams)
 
     def withdraw(self, session: Session, execution_id: str) -> bool:
         """Take back what was accepted and has not started, as part of a caller's transaction; false when it has."""
@@ -128,6 +141,15 @@ class Executions:
         with self._database.read() as session:
             status = session.exec(select(ExecutionRow.status).where(ExecutionRow.id == execution_id)).first()
             return status is None or Status(status).terminal
+
+    def heads(self, execution_ids: Sequence[str]) -> dict[str, Head]:
+        """How far the journals of these executions have come; those that do not exist are left out."""
+        query = select(ExecutionRow.id, ExecutionRow.last_sequence, ExecutionRow.status)
+        query = query.where(col(ExecutionRow.id).in_(execution_ids))
+        if self._team is not None:
+            query = query.where(ExecutionRow.team_id == self._team)
+        with self._database.read() as session:
+            return {id: Head(sequence, Status(status).terminal) for id, sequence, status in session.exec(query)}
 
     def spec(self, execution_id: str) -> dict[str, Any]:
         """The compiled input its workflow was started with."""

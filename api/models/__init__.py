@@ -1,0 +1,1 @@
+"""What requests bring and answers hold, where the domain has no document for it."""

@@ -1,0 +1,24 @@
+"""The base of request bodies: camelCase, strict, and nothing that was not asked for."""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic.alias_generators import to_camel
+
+
+class Input(BaseModel):
+    """Unknown members, ``1`` for ``true`` and ``"1"`` for ``1`` are refused."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel, extra="forbid", strict=True, frozen=True, hide_input_in_errors=True
+    )
+
+
+def _storable(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("holds a NUL character, which PostgreSQL cannot keep")
+    return text
+
+
+Text = Annotated[str, AfterValidator(_storable)]
+"""A string that every database can keep; pydantic itself refuses lone surrogates."""

@@ -1,0 +1,79 @@
+"""Bodies of the execution routes."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from api.models.base import Input, Text
+from orchex.domain.event import EventDocument
+from orchex.domain.execution import Wire
+from orchex.domain.manifest import MAX_TIMEOUT_MS
+
+Label = Annotated[Text, Field(min_length=1, max_length=64)]
+
+
+class ContextInput(Input):
+    """What the work may look at. ``files`` are paths and patterns inside the project."""
+
+    files: list[Annotated[Text, Field(min_length=1, max_length=512)]] = Field(default_factory=list, max_length=200)
+    environment: Label | None = Field(default=None, description="A label; commands see it as ORCHEX_ENVIRONMENT.")
+    depth: Literal["minimal", "moderate", "comprehensive"] | None = None
+    project: Label | None = Field(
+        default=None, description="One of the server's configured projects; needed when there are several."
+    )
+
+
+class OptionsInput(Input):
+    """``timeout`` in milliseconds. ``apply`` lands the work in the project's folder; else it stays a patch."""
+
+    dry_run: bool = False
+    max_steps: int | None = Field(default=None, ge=1, le=1000, description="Default: 10, or the manifest's own.")
+    timeout: int | None = Field(
+        default=None, ge=1, le=MAX_TIMEOUT_MS, description="Milliseconds. Default: 300000, or the manifest's own."
+    )
+    model: Annotated[Text, Field(min_length=1, max_length=200)] | None = None
+    apply: bool = False
+    approval: Literal["none", "plan"] | None = None
+    max_tokens: int | None = Field(default=None, ge=1, le=2**53)
+    max_cost_usd: float | None = Field(default=None, gt=0, le=1e6, strict=False, allow_inf_nan=False)
+
+
+class ExecutionInput(Input):
+    """A ``task`` in plain language, or streams of a ``manifest`` (YAML text; all of them when none is named)."""
+
+    task: Annotated[Text, Field(min_length=1, max_length=20_000, pattern=r"\S")] | None = None
+    manifest: Annotated[Text, Field(min_length=1, max_length=512 * 1024)] | None = None
+    streams: list[Annotated[Text, Field(min_length=1, max_length=64)]] = Field(default_factory=list, max_length=1000)
+    context: ContextInput = Field(default_factory=ContextInput)
+    options: OptionsInput = Field(default_factory=OptionsInput)
+    metadata: dict[Label, Annotated[Text, Field(max_length=500)]] = Field(default_factory=dict, max_length=16)
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if (self.task is None) == (self.manifest is None):
+            raise PydanticCustomError("task_or_manifest", "give either a task or a manifest")
+        if self.manifest is None and self.streams:
+            raise PydanticCustomError("streams_without_manifest", "streams are those of a manifest, and there is none")
+        if self.manifest is not None and (self.context.files or self.context.depth):
+            raise PydanticCustomError("context_of_manifest", "the manifest says itself which files its streams look at")
+        return self
+
+
+class CancelInput(Input):
+    reason: Annotated[Text, Field(max_length=500)] = ""
+
+
+class DecisionInput(Input):
+    """``planHash`` is the one of the plan that was looked at: ``streams[].planHash`` of the execution."""
+
+    plan_hash: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    reason: Annotated[Text, Field(max_length=500)] = ""
+
+
+class EventPage(Wire):
+    """A page of the journal, oldest first. ``next_after`` is what ``after`` takes for what follows."""
+
+    data: tuple[EventDocument, ...]
+    has_more: bool
+    next_after: int

@@ -1,0 +1,72 @@
+"""The API process: where its parts are chosen, put together and taken apart."""
+
+import asyncio
+import logging
+import os
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+from temporalio.client import Client
+
+from api.app import create_app
+from api.parts import Parts
+from api.projects import load_projects
+from api.server import listen, serve
+from api.watching import Watching
+from orchex.billing.plans import load_plans
+from orchex.engine.connect import connect
+from orchex.engine.engine import Engine
+from orchex.engine.reader import ExecutionReader
+from orchex.engine.submissions import Submissions
+from orchex.settings import Settings
+from orchex.stack.endpoint import Endpoint
+from orchex.store.database import open_database
+from orchex.store.idempotency import Idempotency
+from orchex.store.keys import ApiKeys
+from orchex.store.secret import load_secret
+
+DEFAULT_PORT = 8460
+
+log = logging.getLogger(__name__)
+
+
+async def run_api(settings: Settings, endpoint: Endpoint | None) -> None:
+    """Serve until SIGTERM or SIGINT. ``endpoint`` is the stack's, null for an API on its own."""
+    listener = listen(settings.api_host, settings.api_port if settings.api_port is not None else DEFAULT_PORT)
+    client = await _lazy_client(endpoint)
+    environ = None if endpoint is None else dict(os.environ)
+    async with open_parts(settings, client, queue=endpoint.task_queue if endpoint else None, environ=environ) as parts:
+        host, port = listener.getsockname()[:2]
+        log.info("serving at http://%s:%d", f"[{host}]" if ":" in host else host, port)
+        await serve(create_app(parts), listener, parts.draining.set)
+
+
+@asynccontextmanager
+async def open_parts(
+    settings: Settings, client: Client, *, queue: str | None = None, environ: Mapping[str, str] | None = None
+) -> AsyncIterator[Parts]:
+    """Parts on the database of the settings. ``client`` may be lazy: no start of the API waits for Temporal."""
+    projects, catalogue = load_projects(settings), load_plans(settings.plans)
+    configured = settings.secret_key.get_secret_value() if settings.secret_key else None
+    secret = load_secret(configured, settings.home)
+    database = await asyncio.to_thread(open_database, settings.database_url, settings.home)
+    try:
+        engine = Engine(client, database, settings.home, queue or settings.task_queue)
+        yield Parts(
+            settings=settings,
+            database=database,
+            engine=engine,
+            submissions=Submissions(database, engine, Idempotency(secret), catalogue),
+            keys=ApiKeys(database, secret, catalogue),
+            projects=projects,
+            watching=Watching(ExecutionReader(database, settings.home)),
+            environ=environ,
+        )
+    finally:
+        database.close()
+
+
+async def _lazy_client(endpoint: Endpoint | None) -> Client:
+    if endpoint is None or endpoint.temporal_address is None:
+        return await connect(lazy=True)
+    return await connect(endpoint.temporal_address, endpoint.namespace, lazy=True)
