@@ -33,7 +33,7 @@ def application(parts: Parts) -> FastAPI:
         app.include_router(router, prefix=BASE)
     app.include_router(meta.router)
     app.state.methods = [
-        (compile_path(prefix + route.path)[0], frozenset(route.methods))
+        (compile_path(prefix + route.path)[0], frozenset(route.methods or ()))
         for prefix, routers in ((BASE, ROUTERS), ("", (meta.router,)))
         for router in routers
         for route in router.routes

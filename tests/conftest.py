@@ -10,6 +10,9 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
 from orchex.stack.profile import load_profile
+from tests.databases import postgresql, url
+
+__all__ = ["postgresql", "url"]
 
 BIN = Path(sys.executable).parent
 
