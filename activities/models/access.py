@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from activities.commands.redaction import redact
 from orchex.domain.errors import ModelUnavailable
 
 CLAUDE_URL = "https://api.anthropic.com"
@@ -22,15 +23,20 @@ _HEADER_VALUE = re.compile(r"[\x21-\x7e]+")
 
 @dataclass(frozen=True)
 class Access:
-    """A server and what opens it. ``key`` or ``token`` may be missing; neither shows in a ``repr``.
+    """A server and what opens it. ``key`` or ``token`` may be missing; a ``repr`` shows neither, nor the address.
 
     ``custom``: the server is one that the user named, which may know less than Anthropic's own.
     """
 
-    base_url: str
+    base_url: str = field(repr=False)
     custom: bool
     key: str | None = field(default=None, repr=False)
     token: str | None = field(default=None, repr=False)
+
+    @property
+    def shown(self) -> str:
+        """The server's address, fit to be told: a password in it is left out."""
+        return redact(self.base_url)
 
     @property
     def keyed(self) -> bool:

@@ -57,7 +57,7 @@ def refusal(
         return ContextOverflow(f"{model} cannot read that much at once: {words}")
     transient = status in _TRANSIENT or status > 504
     return ModelUnavailable(
-        f"{access.base_url} answered {status}: {words}",
+        f"{access.shown} answered {status}: {words}",
         hint=_cure(access, model, status),
         transient=transient,
         retry_after=_retry_after(headers or {}) if transient else None,
@@ -67,8 +67,11 @@ def refusal(
 
 def interrupted(access: Access, what: str, usage: TokenUsage | None = None) -> ModelUnavailable:
     """The error for a server that was not reached, went silent, hung up or broke the protocol."""
-    hint = f"Is the server that {BASE_URL} names running?" if access.custom and usage is None else ""
-    return ModelUnavailable(told(access, f"{access.base_url} {what}"), hint=hint, transient=True, usage=usage)
+    hint = ""
+    if usage is None:
+        own, claude = f"Is the server that {BASE_URL} names running?", "Is this machine online? A proxy: HTTPS_PROXY."
+        hint = own if access.custom else claude
+    return ModelUnavailable(told(access, f"{access.shown} {what}"), hint=hint, transient=True, usage=usage)
 
 
 def told(access: Access, words: str) -> str:

@@ -4,6 +4,8 @@ import logging
 import re
 from enum import StrEnum
 
+from activities.models.access import Access
+
 log = logging.getLogger(__name__)
 
 
@@ -29,9 +31,9 @@ _SIGNS = {
 _lacking: dict[tuple[str, str], frozenset[Feature]] = {}
 
 
-def lacking(base_url: str, model: str) -> frozenset[Feature]:
-    """What ``model`` at ``base_url`` has refused so far in this process."""
-    return _lacking.get((base_url, model), frozenset())
+def lacking(access: Access, model: str) -> frozenset[Feature]:
+    """What ``model`` at that server has refused so far in this process."""
+    return _lacking.get((access.base_url, model), frozenset())
 
 
 def refused_feature(message: str, used: frozenset[Feature]) -> Feature | None:
@@ -40,10 +42,10 @@ def refused_feature(message: str, used: frozenset[Feature]) -> Feature | None:
     return next((feature for feature, sign in _SIGNS.items() if feature in used and sign.search(text)), None)
 
 
-def go_without(base_url: str, model: str, feature: Feature) -> None:
+def go_without(access: Access, model: str, feature: Feature) -> None:
     """Remember it, and say so once."""
-    log.warning("%s at %s does not take %s: going on without", model, base_url, feature)
-    _lacking[base_url, model] = lacking(base_url, model) | {feature}
+    log.warning("%s at %s does not take %s: going on without", model, access.shown, feature)
+    _lacking[access.base_url, model] = lacking(access, model) | {feature}
 
 
 def forget_features() -> None:

@@ -62,10 +62,9 @@ class MessagesProvider:
 
     async def turn(self, request: TurnRequest) -> TurnResult:
         """Raises ModelUnavailable, with what the attempt cost as far as the server told, and ContextOverflow."""
-        base_url = self._access.base_url
         async with lend(self._access) as client:
             while True:
-                features = _ALL - lacking(base_url, request.model)
+                features = _ALL - lacking(self._access, request.model)
                 answer = Answer()
                 try:
                     return await self._attempt(client, request, features, answer)
@@ -73,7 +72,7 @@ class MessagesProvider:
                     feature = refused_feature(no.said, used(request, features)) if no.status in _OF_FORM else None
                     if feature is None:
                         raise await self._error(client, request.model, no, answer) from None
-                go_without(base_url, request.model, feature)
+                go_without(self._access, request.model, feature)
 
     async def _attempt(
         self, client: "AsyncAnthropic", request: TurnRequest, features: frozenset[Feature], answer: Answer
@@ -144,18 +143,22 @@ class MessagesProvider:
         return error
 
 
+async def list_models(client: "AsyncAnthropic") -> list[str]:
+    """The names of the models a server has, as it sorts them (Claude's: newest first). Raises what the client does."""
+    page = await client.models.list(limit=100)
+    return [name for info in page.data or [] if isinstance(name := getattr(info, "id", None), str)]
+
+
 async def model_names(client: "AsyncAnthropic") -> list[str]:
-    """The names of the models a server has, newest first; none when it does not tell. Costs no tokens."""
+    """As ``list_models``; none when the server does not tell, or not soon."""
     import anthropic
     import httpx2
 
     try:
         async with asyncio.timeout(_LIST_SECONDS):
-            page = await client.models.list(limit=100)
-    except (TimeoutError, anthropic.AnthropicError, httpx2.HTTPError, ValueError):
+            return await list_models(client)
+    except (TimeoutError, anthropic.AnthropicError, httpx2.HTTPError, ValueError, TypeError):
         return []
-    listed = page.data if isinstance(page.data, list) else []
-    return [name for info in listed if isinstance(name := getattr(info, "id", None), str)]
 
 
 def _object(raw: str | bytes) -> dict[str, Any]:

@@ -75,7 +75,7 @@ def _server(model: str, environ: Mapping[str, str]) -> ModelProvider:
         raise ModelUnavailable(f"the model {model!r} cannot be reached: {KEY} is not set", hint=THREE_WAYS)
     if not access.custom and not model.startswith("claude-"):
         raise ModelUnavailable(
-            f"there is no model {model!r} at {access.base_url}: it serves claude-* only",
+            f"there is no model {model!r} at {access.shown}: it serves claude-* only",
             hint=f"Choose one, such as {DEFAULT_MODEL}; for a model of another server, set {BASE_URL} to its address;"
             f" for a plan that needs no model, write model: runbook.",
         )
@@ -94,7 +94,7 @@ async def _one_listed(access: Access) -> str:
         return DEFAULT_MODEL
     if not names:
         raise ModelUnavailable(
-            f"no model is chosen, and {access.base_url} lists none",
+            f"no model is chosen, and {access.shown} lists none",
             hint=f"Name one in the manifest (model: …) or in {MODEL_VARIABLES[0]}, and see that the server runs:"
             " `orchex doctor` asks it.",
             transient=True,

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from orchex.cli.backend import environment
 from orchex.cli.text import one_line
 from orchex.domain.errors import OrchexError
 from orchex.settings import Settings
@@ -112,6 +113,17 @@ def _stack(settings: Settings) -> Answer:
     return "ok", f"pid {endpoint.pid}, version {endpoint.version}, since {endpoint.started_at}", ""
 
 
+def _model(settings: Settings) -> Answer:
+    import asyncio
+
+    from activities.models.checkup import examine
+    from activities.models.prices import read_prices
+
+    read_prices(settings.prices)
+    finding = asyncio.run(examine(environment()))
+    return "ok" if finding.works else "note", one_line(finding.found), one_line(finding.cure)
+
+
 _LOOKS: dict[str, Callable[[Settings], Answer]] = {
     "Python": _python,
     "git": _git,
@@ -120,4 +132,5 @@ _LOOKS: dict[str, Callable[[Settings], Answer]] = {
     "mount namespaces": _namespaces,
     "store": _store,
     "stack": _stack,
+    "model": _model,
 }
