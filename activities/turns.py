@@ -87,7 +87,7 @@ class TurnActivities:
             transcript=transcript,
             failure=failure,
             calls=tuple(_named(call) for call in result.tool_calls[:MAX_CALLS]),
-            finished=failure is None and told is None and result.stop_reason != "pause_turn",
+            finished=failure is None and told is None,
             cut=cut,
             squeeze=min(HARDEST, said.squeeze + (result.stop_reason == "model_context_window_exceeded")),
         )
@@ -159,6 +159,13 @@ def _named(call: ToolUseBlock) -> str:
     return f"{call.name} {' '.join(about.split())}".strip()[:100]
 
 
+_GO_ON = {
+    "max_tokens": (prompts.CUT_OFF,),
+    "model_context_window_exceeded": (prompts.CUT_OFF,),
+    "pause_turn": (prompts.GO_ON,),
+}
+"""What answers an answer that is no end. Its last word must be ours: models take no conversation that ends in theirs."""
+
 _CUT = ("max_tokens", "model_context_window_exceeded")
 
 
@@ -167,8 +174,7 @@ def _told(
 ) -> tuple[Message | None, tuple[str, ...]]:
     """What the model is told in return, null when it waits for nothing; and notes for the journal."""
     results, loops = answers(result.tool_calls, outcomes, before, environ)
-    cut = (TextBlock(text=prompts.CUT_OFF),) if result.stop_reason in _CUT else ()
-    content = (*results, *cut)
+    content = (*results, *(TextBlock(text=text) for text in _GO_ON.get(result.stop_reason, ())))
     return (Message(role="user", content=content) if content else None), loops
 
 

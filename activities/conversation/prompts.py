@@ -93,6 +93,7 @@ def heal_request(heal: Heal, output: str, changed: Sequence[str]) -> str:
     )
 
 
+GO_ON = "Go on."
 CUT_OFF = "Your answer was cut off at its length limit. Go on where it stopped, in smaller pieces."
 
 

@@ -11,10 +11,11 @@ from orchex.cli import backend, options
 from orchex.cli.follow import Link, follow
 from orchex.cli.lines import LineView
 from orchex.cli.patches import coloured, file_changes, stat
+from orchex.cli.spoken import spoken
 from orchex.cli.summary import row, state
 from orchex.cli.text import clean, has_colour, paint, put
 from orchex.cli.waiting import document, screen
-from orchex.domain.errors import NotFound
+from orchex.domain.errors import InvalidInput, NotFound
 from orchex.domain.event import EventType, JournalEntry
 from orchex.domain.execution import ExecutionList, Status
 from orchex.door.protocol import Orchestrator, Reader
@@ -56,13 +57,18 @@ def list_executions(
 def logs(
     execution: options.Execution = "latest",
     follow_on: Annotated[bool, typer.Option("--follow", "-f", help="Go on until it has ended.")] = False,
+    transcript: Annotated[
+        bool, typer.Option("--transcript", help="Also all that the model said and was told.")
+    ] = False,
 ) -> None:
     """Print what happened, and what the commands said."""
+    if transcript and follow_on:
+        raise InvalidInput("--transcript shows what was said so far: it does not go with --follow")
     if follow_on:
         stack = backend.stack()
         backend.run(_follow_logs(stack, stack.connect(), execution))
     else:
-        backend.run(_logs(backend.readings().connect(), execution))
+        backend.run(_logs(backend.readings().connect(), execution, transcript))
 
 
 def diff(
@@ -93,13 +99,16 @@ async def _status(readings: backend.Readings, reader: Reader, name: str, watch: 
     put(document(execution) if json else "\n".join(state(execution, sys.stdout)))
 
 
-async def _logs(reader: Reader, name: str) -> None:
+async def _logs(reader: Reader, name: str, transcript: bool) -> None:
     execution_id = await backend.named(reader, name)
     view = LineView(sys.stdout)
     while entries := await reader.events(execution_id, view.board.sequence):
         for entry in entries:
             view.show(entry)
             _put_output(await _output(reader, entry))
+            if transcript and entry.type is EventType.STEP_COMPLETED and entry.data.get("transcript"):
+                name = f"{entry.data['stream']}/{entry.data['index']}.transcript"
+                _put_output("\n".join(spoken(await reader.artifact(entry.execution_id, name))))
 
 
 async def _follow_logs(stack: backend.Stack, orchestrator: Orchestrator, name: str) -> None:

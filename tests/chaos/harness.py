@@ -32,9 +32,12 @@ class Outcome:
 
 
 class Lab:
+    """``environ`` is added to the environment of every command."""
+
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.home = folder / "home"
+        self.environ: dict[str, str] = {}
         self._count = 0
 
     def project(self) -> Path:
@@ -56,7 +59,7 @@ class Lab:
         with subprocess.Popen(
             orchex_argv("exec", str(path), "--project", str(project)),
             cwd=self.folder,
-            env=environment(self.home),
+            env=environment(self.home, **self.environ),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -1,0 +1,255 @@
+"""A task carried out by a model, through the installed command and the real client, on a scripted server."""
+
+import json
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlmodel import select
+
+from orchex.stack.launch import orchex_argv
+from orchex.store.database import open_database
+from orchex.store.tables import TurnRow
+from tests.chaos.harness import Lab, Outcome, files_of
+from tests.cli.conftest import environment
+from tests.e2e import model_story as story
+from tests.fakes.messages_script import Answer, Asked
+from tests.fakes.messages_server import MessagesServer, serve
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
+
+KEY = "sk-ant-a-key-that-is-none-0001"
+
+Changed = Callable[[Asked], Answer | None]
+
+
+@contextmanager
+def scripted(lab: Lab, changed: Changed = lambda _: None, **server: Any) -> Iterator[MessagesServer]:
+    """The story on a server of its own, but for what ``changed`` answers."""
+
+    def script(asked: Asked) -> Answer:
+        return changed(asked) or story.answer(asked)
+
+    with serve(script, **server) as running:
+        lab.environ = {"ANTHROPIC_BASE_URL": running.url, "ANTHROPIC_API_KEY": KEY}
+        try:
+            yield running
+        finally:
+            lab.environ = {}
+
+
+def tell(lab: Lab, *arguments: str) -> str:
+    return subprocess.run(
+        orchex_argv(*arguments), env=environment(lab.home, **lab.environ), capture_output=True, text=True, check=True
+    ).stdout
+
+
+def document(lab: Lab, outcome: Outcome) -> dict[str, Any]:
+    read: dict[str, Any] = json.loads(tell(lab, "status", outcome.execution, "--json"))
+    return read
+
+
+def recorded(lab: Lab, outcome: Outcome) -> list[TurnRow]:
+    database = open_database(None, lab.home)
+    try:
+        with database.read() as session:
+            return list(session.exec(select(TurnRow).where(TurnRow.execution_id == outcome.execution)))
+    finally:
+        database.close()
+
+
+def well_ended(outcome: Outcome, project: Path) -> None:
+    assert outcome.code == 0, outcome.said
+    files = files_of(project)
+    assert {name: files[name].decode() for name in story.AFTER} == story.AFTER
+    assert not {"old.py", "notes.txt"} & set(files)
+
+
+def test_a_plan_five_steps_a_failing_test_a_heal_and_a_green_end(lab: Lab) -> None:
+    project = story.project(lab)
+    with scripted(lab) as server:
+        outcome = lab.run(story.MANIFEST, project)
+        well_ended(outcome, project)
+        told = document(lab, outcome)
+    assert [step["kind"] for step in told["steps"]] == ["plan", *["work"] * 5, "command", "heal", "command"]
+    assert [step["category"] for step in told["steps"] if step["status"] == "failed"] == ["test"]
+    assert told["progress"] == {"current": 8, "total": 8}
+    assert len(server.turns) == story.TURNS
+    assert server.asked_again() == []
+
+
+def test_the_metrics_are_what_the_server_says_it_counted(lab: Lab) -> None:
+    project = story.project(lab)
+    with scripted(lab) as server:
+        outcome = lab.run(story.MANIFEST, project)
+        metrics = document(lab, outcome)["metrics"]
+    rows = recorded(lab, outcome)
+    assert len(rows) == len(server.turns)
+    assert metrics["tokensUsed"] == sum(metrics["tokens"].values()) > 0
+    assert metrics["tokens"]["cacheRead"] > 0
+    assert metrics["costUsd"] == pytest.approx(sum(row.cost_usd or 0 for row in rows))
+
+
+def test_the_conversation_can_be_read_afterwards(lab: Lab) -> None:
+    project = story.project(lab)
+    with scripted(lab):
+        outcome = lab.run(story.MANIFEST, project)
+        told = tell(lab, "logs", outcome.execution, "--transcript")
+    assert "It multiplied; now it adds." in told
+    assert "def add(a, b):" in told
+
+
+def test_a_dry_run_tells_plan_files_commands_and_cost_and_changes_nothing(lab: Lab) -> None:
+    project = story.project(lab)
+    before = files_of(project)
+    path = lab.folder / "dry.yaml"
+    path.write_text(story.MANIFEST)
+    with scripted(lab) as server:
+        told = json.loads(tell(lab, "exec", str(path), "--project", str(project), "--dry-run", "--json"))
+    assert [step["title"] for step in told["result"]["plan"]] == [step["title"] for step in story.PLAN["steps"]]
+    assert told["result"]["plan"][3]["commands"] == ["python3 -V"]
+    assert told["result"]["estimate"]["tokens"] > 0
+    assert told["result"]["estimate"]["costUsd"] > 0
+    assert files_of(project) == before
+    assert len(server.turns) == 1
+
+
+def test_a_task_in_plain_words_is_carried_out(lab: Lab) -> None:
+    project = story.project(lab)
+    with scripted(lab) as server:
+        told = json.loads(
+            tell(lab, "run", "Mend the calculator", "--project", str(project), "--file", "calc.py", "--json")
+        )
+    assert told["status"] == "completed"
+    assert "Mend the calculator" in json.dumps(server.turns[0].body)
+    assert "def add(a, b)" in json.dumps(server.turns[0].body)
+
+
+def once(matches: Callable[[Asked], bool], answer: Answer, times: int = 1) -> Changed:
+    """``answer`` to the first ``times`` requests that match."""
+    left = times
+
+    def changed(asked: Asked) -> Answer | None:
+        nonlocal left
+        if left and matches(asked):
+            left -= 1
+            return answer
+        return None
+
+    return changed
+
+
+def second_step(asked: Asked) -> bool:
+    return "<step number=2>" in asked.text and asked.turn == 1
+
+
+@pytest.mark.parametrize(
+    ("trouble", "times"),
+    [
+        pytest.param(Answer(status=429, retry_after=1), 1, id="rate limit with Retry-After"),
+        pytest.param(Answer(status=529), 3, id="a storm of overloads"),
+        pytest.param(Answer(status=500), 1, id="server error"),
+        pytest.param(Answer(text="I will now " * 20, hang_up_after=4), 1, id="hang-up in mid-stream"),
+        pytest.param(Answer(text="I will now " * 20, garble_after=4), 1, id="garbled stream"),
+        pytest.param(Answer(text="I will now " * 20, error="overloaded_error", error_after=4), 1, id="error in stream"),
+    ],
+)
+def test_trouble_on_the_way_costs_time_and_nothing_else(lab: Lab, trouble: Answer, times: int) -> None:
+    project = story.project(lab)
+    with scripted(lab, once(second_step, trouble, times)) as server:
+        outcome = lab.run(story.MANIFEST, project)
+    well_ended(outcome, project)
+    assert len(server.turns) == story.TURNS + times
+    assert server.asked_again() == []
+    assert "attempt" in outcome.said
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        pytest.param(Answer(tools=[("str_replace", '{"path": "calc.py", "old_')]), id="tool input that is no JSON"),
+        pytest.param(Answer(tools=[("str_replace", {"path": "calc.py"})]), id="tool input without a member"),
+        pytest.param(Answer(tools=[("teleport", {})]), id="a tool that there is not"),
+        pytest.param(Answer(text="Well, let me", stop_reason="max_tokens"), id="cut off at max_tokens"),
+        pytest.param(Answer(text="One moment.", stop_reason="pause_turn"), id="a pause"),
+        pytest.param(
+            Answer(text="So much to read", stop_reason="model_context_window_exceeded"), id="the window is full"
+        ),
+    ],
+)
+def test_an_answer_that_cannot_be_used_is_answered_and_the_step_goes_on(lab: Lab, trouble: Answer) -> None:
+    def changed(asked: Asked) -> Answer | None:
+        if "<step number=2>" not in asked.text:
+            return None
+        if asked.turn == 0 and not trouble.tools:
+            return trouble
+        if asked.turn == 0:
+            return trouble
+        return [
+            Answer(tools=[("str_replace", {"path": "calc.py", "old_str": "a - b", "new_str": "a * b"})]),
+            Answer(text="add adds."),
+        ][min(done(asked), 1)]
+
+    def done(asked: Asked) -> int:
+        return int("replaced at line" in asked.text)
+
+    project = story.project(lab)
+    with scripted(lab, changed) as server:
+        outcome = lab.run(story.MANIFEST, project)
+    well_ended(outcome, project)
+    assert server.asked_again() == []
+
+
+def test_a_refusal_ends_the_execution_with_its_work_kept(lab: Lab) -> None:
+    project = story.project(lab)
+    before = files_of(project)
+    with scripted(lab, once(second_step, Answer(text="I would rather not.", stop_reason="refusal"))) as server:
+        outcome = lab.run(story.MANIFEST, project)
+        told = document(lab, outcome)
+    assert (outcome.code, told["error"]["code"]) == (1, "model_refused")
+    assert "I would rather not." in told["error"]["message"]
+    assert files_of(project) == before
+    assert "mul.py" in tell(lab, "diff", outcome.execution)
+    assert server.asked_again() == []
+
+
+def test_a_request_that_is_too_long_is_shortened_and_asked_again(lab: Lab) -> None:
+    too_long = Answer(status=400, message="prompt is too long: 250000 tokens > 200000 maximum")
+    project = story.project(lab)
+    with scripted(lab, once(second_step, too_long)) as server:
+        outcome = lab.run(story.MANIFEST, project)
+    well_ended(outcome, project)
+    assert server.asked_again() == []
+
+
+def test_a_key_that_is_refused_says_which_variable_to_look_at(lab: Lab) -> None:
+    project = story.project(lab)
+    with scripted(lab, keys=("another-key",)):
+        outcome = lab.run(story.MANIFEST, project)
+        told = document(lab, outcome)
+    assert (outcome.code, told["error"]["code"]) == (1, "model_unavailable")
+    assert "ANTHROPIC_API_KEY" in json.dumps(told["error"])
+    assert KEY not in outcome.said
+
+
+def test_a_budget_ends_the_execution_before_it_is_overdrawn(lab: Lab) -> None:
+    project = story.project(lab)
+    with scripted(lab):
+        bounded = story.MANIFEST.replace("    commands:", "    constraints: {maxTokens: 9000}\n    commands:")
+        outcome = lab.run(bounded, project)
+        told = document(lab, outcome)
+    assert (outcome.code, told["error"]["code"]) == (1, "budget_exceeded")
+    assert 0 < told["metrics"]["tokensUsed"] <= 9000
+
+
+def test_with_neither_key_nor_model_the_ways_on_are_told(lab: Lab) -> None:
+    done = subprocess.run(
+        orchex_argv("run", "Mend it"), cwd=lab.folder, env=environment(lab.home), capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    for way in ("ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL", "runbook"):
+        assert way in done.stderr
