@@ -17,7 +17,8 @@ def insert_missing(session: Session, table: type[SQLModel], rows: Sequence[dict[
         return 0
     dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
     result: CursorResult[Any] = session.connection().execute(
-        dialect.insert(table).values(list(rows)).on_conflict_do_nothing()
+        dialect.insert(table).values(list(rows)).on_conflict_do_nothing(),
+        execution_options={"preserve_rowcount": True},
     )
     return result.rowcount
 
