@@ -32,7 +32,7 @@ def test_a_key_stands_for_its_member(database: Database, keys: ApiKeys, team_id:
     key = make_key(database, team_id, user_id, Scope.USAGE_READ)
     principal = keys.authenticate(key.key)
     assert (principal.key_id, principal.team_id, principal.user_id) == (key.id, team_id, user_id)
-    assert (principal.role, principal.scopes, principal.plan) == (Role.OWNER, {Scope.USAGE_READ}, "team")
+    assert (principal.role, principal.scopes, principal.plan) == (Role.OWNER, frozenset({Scope.USAGE_READ}), "team")
 
 
 def test_a_role_bounds_what_a_key_may_do(database: Database, keys: ApiKeys, team_id: str) -> None:
@@ -109,7 +109,7 @@ def test_a_rotated_key_is_replaced_at_once(database: Database, keys: ApiKeys, te
     with pytest.raises(InvalidKey):
         keys.authenticate(old.key)
     principal = keys.authenticate(new.key)
-    assert (principal.user_id, principal.scopes) == (user_id, {Scope.USAGE_READ})
+    assert (principal.user_id, principal.scopes) == (user_id, frozenset({Scope.USAGE_READ}))
 
 
 def test_a_rotated_key_can_stay_for_a_while_but_not_longer_than_it_would_have(

@@ -1,6 +1,5 @@
 """Teams and their members."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -29,7 +28,7 @@ def team_id(database: Database) -> str:
 
 
 @pytest.fixture
-def keys(database: Database) -> Iterator[ApiKeys]:
+def keys(database: Database) -> ApiKeys:
     return ApiKeys(database, SECRET, CATALOGUE)
 
 
