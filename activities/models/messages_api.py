@@ -178,8 +178,8 @@ def _error_in_stream(told: Mapping[str, Any]) -> _Refused:
 
 
 def _with_json(result: TurnResult) -> TurnResult:
-    """``result`` with its text cut down to the JSON in it; untouched where there is none."""
-    found = dig_json(result.text)
+    """``result`` with its text cut down to the JSON in it; untouched where there is none, or where it was cut short."""
+    found = dig_json(result.text) if result.stop_reason in ("end_turn", "stop_sequence") else None
     if found is None or found == result.text:
         return result
     others = tuple(block for block in result.content if not isinstance(block, TextBlock))

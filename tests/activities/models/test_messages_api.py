@@ -133,6 +133,15 @@ class TestAnswers:
         with pytest.raises(EditRefused, match="malformed_json"):
             read_input(call.name, call.input)
 
+    async def test_half_a_character_is_replaced_wherever_it_stands(self) -> None:
+        half = {"name": "create", "input": '{"path": "a\\ud83d", "file_text": "\\ud83d\\ude42"}'}
+        with serve([{"text": "x\ud83d", "tools": [half]}, {"text": "ok"}]) as server:
+            asked = request(tools=TOOLS)
+            answer = await provider(server).turn(asked)
+            (call,) = answer.tool_calls
+            assert (answer.text, call.input) == ("x\ufffd", {"path": "a\ufffd", "file_text": "🙂"})
+            await provider(server).turn(after(asked, answer, ToolResultBlock(tool_use_id=call.id, content="done")))
+
     async def test_a_call_without_input_has_an_empty_one(self) -> None:
         with serve([{"tools": [{"name": "list", "input": ""}]}]) as server:
             answer = await provider(server).turn(request(tools=TOOLS))
@@ -430,6 +439,11 @@ class TestLesserServers:
             answer = await provider(server).turn(request(tools=TOOLS, output_schema=SCHEMA))
         assert answer.text == '{"steps": ["a", "b"]}'
         assert set(server.turns[-1].body) == {"model", "max_tokens", "messages", "system", "tools", "stream"}
+
+    async def test_nothing_is_dug_out_of_an_answer_that_was_cut_short(self) -> None:
+        said = '{"steps": [{"title": "a"}, {"tit'
+        with serve([{"text": said, "stop_reason": "max_tokens"}], profile="bare") as server:
+            assert (await provider(server).turn(request(output_schema=SCHEMA))).text == said
 
     async def test_thoughts_are_not_sent_to_a_server_that_has_none(self) -> None:
         said = Message(role="assistant", content=(ThinkingBlock(thinking="h", signature="s"), TextBlock(text="yes")))

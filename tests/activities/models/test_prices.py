@@ -79,6 +79,15 @@ def test_every_built_in_figure_says_where_and_when_it_was_read() -> None:
             assert entry["source"], model
 
 
+def test_the_form_that_the_documentation_shows_is_one_that_is_read(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[3] / "docs" / "models.md").read_text()
+    path = tmp_path / "prices.yaml"
+    path.write_text(text.partition("```yaml\n")[2].partition("```")[0])
+    price = read_prices(path).price_of("claude-opus-5-5", datetime(2027, 1, 1, tzinfo=UTC))
+    assert price is not None
+    assert price.input == 3
+
+
 @pytest.mark.parametrize(
     ("at", "dollars"),
     [
