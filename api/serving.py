@@ -20,19 +20,18 @@ from orchex.engine.reader import ExecutionReader
 from orchex.engine.submissions import Submissions
 from orchex.settings import Settings
 from orchex.stack.endpoint import Endpoint
+from orchex.stack.launch import API_PORT
 from orchex.store.database import open_database
 from orchex.store.idempotency import Idempotency
 from orchex.store.keys import ApiKeys
 from orchex.store.secret import load_secret
-
-DEFAULT_PORT = 8460
 
 log = logging.getLogger(__name__)
 
 
 async def run_api(settings: Settings, endpoint: Endpoint | None) -> None:
     """Serve until SIGTERM or SIGINT. ``endpoint`` is the stack's, null for an API on its own."""
-    listener = listen(settings.api_host, settings.api_port if settings.api_port is not None else DEFAULT_PORT)
+    listener = listen(settings.api_host, settings.api_port if settings.api_port is not None else API_PORT)
     client = await _lazy_client(endpoint)
     environ = None if endpoint is None else dict(os.environ)
     async with open_parts(settings, client, queue=endpoint.task_queue if endpoint else None, environ=environ) as parts:

@@ -10,16 +10,20 @@ from orchex.stack.endpoint import Endpoint
 
 
 def up() -> None:
-    """Run Orchex on this machine in the foreground: the Temporal dev server and a worker, until Ctrl-C."""
+    """Run Orchex on this machine in the foreground: the Temporal dev server, a worker and the API, until Ctrl-C."""
     from orchex.stack.foreground import run_foreground
+    from orchex.stack.launch import orchex_argv
 
     settings = load_settings()
 
     def ready(endpoint: Endpoint) -> None:
         where = endpoint.temporal_address or endpoint.server
-        put(f"ready: Temporal at {where}, home {settings.home}, logs in {settings.home / 'logs'}; Ctrl-C ends it")
+        put(
+            f"ready: API at {endpoint.api_url}, Temporal at {where}, home {settings.home}, "
+            f"logs in {settings.home / 'logs'}; Ctrl-C ends it"
+        )
 
-    run_foreground(settings, ready)
+    run_foreground(settings, ready, api=orchex_argv("api", "--embedded"))
 
 
 def worker(

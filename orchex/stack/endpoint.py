@@ -30,6 +30,8 @@ class Endpoint:
     version: str
     started_at: str
     """RFC 3339, UTC."""
+    api_url: str | None = None
+    """Where the API answers; none when the stack has none."""
 
     def to_json(self) -> str:
         return json.dumps({_camel(name): value for name, value in asdict(self).items()})

@@ -13,17 +13,19 @@ from orchex.stack.preflight import prepare_launch
 from orchex.stack.supervisor import supervise
 
 
-def run_foreground(settings: Settings, on_ready: Callable[[Endpoint], None], *, worker: Sequence[str] = ()) -> None:
+def run_foreground(
+    settings: Settings, on_ready: Callable[[Endpoint], None], *, worker: Sequence[str] = (), api: Sequence[str] = ()
+) -> None:
     """Run the stack of the home in this process until SIGINT, SIGTERM or SIGHUP. It never leaves when idle.
 
     Must be called from the main thread. A stack in the background with nothing unfinished makes room for it.
-    ``worker`` replaces the worker's command line, for tests.
+    ``worker`` replaces the worker's command line, for tests; ``api`` is the API's, which is left out when empty.
 
     Raises what ``ensure_stack`` raises, and ``StackError`` when another stack of the home is at work.
     """
     paths = StackPaths(settings.home)
     prepare_home(paths)
-    launch = prepare_launch(settings, worker=tuple(worker), background=False)
+    launch = prepare_launch(settings, worker=tuple(worker), background=False, api=tuple(api))
     if running_stack(settings) is not None and not activity.is_busy(paths):
         stop_stack(settings)
     if not supervise(launch, on_ready):

@@ -14,6 +14,8 @@ ENTRY = Path(__file__).parents[1] / "__main__.py"
 STACK = "_stack"
 """The verb by which the entry point knows that it is to be a stack's supervisor."""
 
+API_PORT = 8460
+"""Where the API listens when nothing else is said."""
 _KEPT = frozenset(
     {"PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TZ", "TMPDIR", "LD_LIBRARY_PATH"}
     | {"SSL_CERT_FILE", "SSL_CERT_DIR", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY"}
@@ -45,6 +47,11 @@ class Launch:
     version: str
     idle_seconds: float | None
     """None never leaves by itself."""
+    api: tuple[str, ...] = ()
+    """The command line of the API; empty for none."""
+    api_host: str = "127.0.0.1"
+    api_port: int | None = None
+    """0 is any free one; none the usual one if it is free."""
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
@@ -52,7 +59,12 @@ class Launch:
     @classmethod
     def from_json(cls, text: str) -> "Launch":
         document = json.loads(text)
-        return cls(**document | {name: tuple(document[name]) for name in ("temporal", "worker")})
+        return cls(**document | {name: tuple(document[name]) for name in ("temporal", "worker", "api")})
+
+
+def own_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """What the API inherits, which passes it on to commands: all that its person has, nothing of one command's own."""
+    return {name: value for name, value in environment.items() if name not in _OF_ONE_COMMAND}
 
 
 def orchex_argv(*arguments: str) -> tuple[str, ...]:

@@ -49,6 +49,11 @@ class StackPaths:
         return self.temporal / "port"
 
     @property
+    def api_port(self) -> Path:
+        """The port that was picked for the API, when its usual one was taken."""
+        return self.directory / "api-port"
+
+    @property
     def logs(self) -> Path:
         return self.home / "logs"
 
@@ -63,6 +68,10 @@ class StackPaths:
     @property
     def worker_log(self) -> Path:
         return self.logs / "worker.log"
+
+    @property
+    def api_log(self) -> Path:
+        return self.logs / "api.log"
 
     @property
     def door(self) -> Path:

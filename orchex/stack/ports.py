@@ -1,13 +1,13 @@
-"""The port of the embedded server: picked once for a home, and kept, so that clients find the server
-again.
-"""
+"""Ports of the embedded server and of the API: picked once for a home, and kept, so that clients find them again."""
 
 import random
 import socket
 import time
+from pathlib import Path
 
 from orchex.domain.errors import StackError
 from orchex.stack.home import write_atomically
+from orchex.stack.launch import API_PORT
 from orchex.stack.paths import StackPaths
 
 _RANGE = range(20_000, 32_000)
@@ -28,11 +28,33 @@ def choose_port(paths: StackPaths, ip: str, configured: int) -> int:
                 "0 to pick a free one.",
             )
         return configured
-    remembered = _remembered(paths)
+    remembered = _remembered(paths.port)
     if remembered and _is_freed(ip, remembered):
         return remembered
     port = _pick(ip)
     write_atomically(paths.port, f"{port}\n")
+    return port
+
+
+def choose_api_port(paths: StackPaths, ip: str, configured: int | None) -> int:
+    """The configured port, which must be free; by default the usual one, else the one of last time, else a free one.
+
+    Raises ``StackError`` when the configured one is taken.
+    """
+    if configured:
+        if not _is_freed(ip, configured):
+            raise StackError(
+                f"Port {configured} of {ip} is in use by another program; ORCHEX_API_PORT asks for it.",
+                hint="End that program (`ss -ltnp` names it), or give ORCHEX_API_PORT another number.",
+            )
+        return configured
+    if configured is None and _is_free(ip, API_PORT):
+        return API_PORT
+    remembered = _remembered(paths.api_port)
+    if remembered and _is_freed(ip, remembered):
+        return remembered
+    port = _pick(ip)
+    write_atomically(paths.api_port, f"{port}\n")
     return port
 
 
@@ -45,9 +67,9 @@ def accepts(ip: str, port: int) -> bool:
     return True
 
 
-def _remembered(paths: StackPaths) -> int | None:
+def _remembered(path: Path) -> int | None:
     try:
-        port = int(paths.port.read_text())
+        port = int(path.read_text())
     except (FileNotFoundError, ValueError):
         return None
     return port if 1024 <= port <= 65535 else None

@@ -26,7 +26,9 @@ EMBEDDED = "embedded"
 _CLIENT_VARIABLES = ("TEMPORAL_ADDRESS", "TEMPORAL_PROFILE", "TEMPORAL_CONFIG_FILE")
 
 
-def prepare_launch(settings: Settings, *, worker: tuple[str, ...] = (), background: bool = True) -> Launch:
+def prepare_launch(
+    settings: Settings, *, worker: tuple[str, ...] = (), background: bool = True, api: tuple[str, ...] = ()
+) -> Launch:
     """Check what a stack needs and say what is to run; ``worker`` is for tests, the default is Orchex's own.
 
     Raises ``StackError`` for a program that is missing or too old, ``InvalidInput`` for a profile or a price list with
@@ -55,6 +57,9 @@ def prepare_launch(settings: Settings, *, worker: tuple[str, ...] = (), backgrou
         task_queue=settings.task_queue,
         version=orchex_version(),
         idle_seconds=settings.idle_seconds if background else None,
+        api=api,
+        api_host=settings.api_host,
+        api_port=settings.api_port,
     )
 
 

@@ -21,12 +21,13 @@ from orchex.stack.activity import Quiet
 from orchex.stack.child import Child
 from orchex.stack.endpoint import ENDPOINT_VARIABLE, Endpoint
 from orchex.stack.home import storage_errors
-from orchex.stack.launch import Launch, stack_environment
+from orchex.stack.launch import Launch, own_environment, stack_environment
 from orchex.stack.paths import StackPaths
-from orchex.stack.ports import accepts, choose_port
+from orchex.stack.ports import accepts, choose_api_port, choose_port
 
 WORKER_GRACE = 15.0
 SERVER_GRACE = 10.0
+API_GRACE = 15.0
 """Seconds a child has to end by itself."""
 _ENDING = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
 _WATCHED = _ENDING | {signal.SIGCHLD}
@@ -93,13 +94,15 @@ class Supervisor:
         self._paths = paths
         self._held = held
         port = choose_port(paths, launch.ip, launch.port) if launch.temporal else None
-        self._endpoint = _endpoint(launch, port)
+        api_port = choose_api_port(paths, launch.api_host, launch.api_port) if launch.api else None
+        self._endpoint = _endpoint(launch, port, api_port)
         self._idle_seconds = launch.idle_seconds
         environment = stack_environment(os.environ, external=not launch.temporal)
         environment |= {"ORCHEX_HOME": launch.home, ENDPOINT_VARIABLE: self._endpoint.to_json()}
         self._worker = _worker(launch, paths, environment)
         self._server = None if port is None else _server(launch, paths, environment, port)
-        self._children = [child for child in (self._server, self._worker) if child is not None]
+        self._api = None if api_port is None else _api(launch, paths, environment, api_port)
+        self._children = [child for child in (self._server, self._worker, self._api) if child is not None]
         self._told_to_end = False
 
     def run(self, on_ready: Callable[[Endpoint], None]) -> None:
@@ -163,9 +166,11 @@ class Supervisor:
         return ending
 
     def _stop(self) -> None:
-        """The worker first: what it still says to the server is heard. A second signal to end cuts it
+        """The API first, then the worker: what they still say to the server is heard. A second signal to end cuts it
         short.
         """
+        if self._api is not None:
+            self._api.stop(API_GRACE, self._wait)
         self._worker.stop(WORKER_GRACE, self._wait)
         if self._server is not None:
             self._server.stop(SERVER_GRACE, self._wait)
@@ -177,7 +182,7 @@ class Supervisor:
                 file.unlink(missing_ok=True)
 
     def _cut_logs(self) -> None:
-        for path in (self._paths.stack_log, self._paths.temporal_log, self._paths.worker_log):
+        for path in (self._paths.stack_log, self._paths.temporal_log, self._paths.worker_log, self._paths.api_log):
             logs.cut(path)
 
 
@@ -192,21 +197,36 @@ def answers(door: str) -> bool:
     return True
 
 
-def _endpoint(launch: Launch, port: int | None) -> Endpoint:
-    host = f"[{launch.ip}]" if ":" in launch.ip else launch.ip
+def _endpoint(launch: Launch, port: int | None, api_port: int | None) -> Endpoint:
     own_start = lock.start_time(os.getpid())
     if own_start is None:
         raise StorageError("/proc is not mounted.", hint="Orchex needs the proc file system of Linux.")
     return Endpoint(
         pid=os.getpid(),
         start_time=own_start,
-        temporal_address=None if port is None else f"{host}:{port}",
+        temporal_address=None if port is None else f"{_in_url(launch.ip)}:{port}",
         server=launch.server,
         namespace=launch.namespace,
         task_queue=launch.task_queue,
         door_socket=launch.door,
         version=launch.version,
         started_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
+        api_url=None if api_port is None else f"http://{_in_url(launch.api_host)}:{api_port}",
+    )
+
+
+def _in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _api(launch: Launch, paths: StackPaths, environment: dict[str, str], port: int) -> Child:
+    everywhere = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+    return Child(
+        "The API",
+        launch.api,
+        environment=own_environment(os.environ) | environment | {"ORCHEX_API_PORT": str(port)},
+        log=paths.api_log,
+        is_ready=lambda: accepts(everywhere.get(launch.api_host, launch.api_host), port),
     )
 
 
