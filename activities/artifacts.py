@@ -1,6 +1,7 @@
 """What an execution hands back: its plans, patches, changed files and command logs."""
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from activities.scene import step_logs
@@ -12,6 +13,9 @@ from orchex.store.tables import ArtifactRow
 
 MAX_FILES = 2_000
 """Changed files listed one by one; the patch always has them all."""
+MAX_KEPT_FILES = 100
+MAX_KEPT_BYTES = 8 * 1024 * 1024
+"""What is kept of changed files besides the patch, so that each can be had whole."""
 
 
 class ArtifactKeeper:
@@ -39,12 +43,26 @@ class ArtifactKeeper:
                 size=len(text),
                 blob=self._blobs.put(text),
             ),
-            *(_file(execution_id, stream, change) for change in found[:MAX_FILES]),
+            *self._files(execution_id, stream, repository, found[:MAX_FILES]),
             *self._logs(execution_id, stream),
         ]
         self._executions.keep_artifacts(execution_id, rows)
         shutil.rmtree(step_logs(self._home, execution_id, stream), ignore_errors=True)
         return len(found)
+
+    def _files(
+        self, execution_id: str, stream: str, repository: ProjectRepository, found: Sequence[Change]
+    ) -> list[ArtifactRow]:
+        """The changed files, the first ones with their content."""
+        rows, room = [], MAX_KEPT_BYTES
+        with repository.objects.reader() as reader:
+            for number, change in enumerate(found):
+                row = _file(execution_id, stream, change)
+                if change.oid is not None and number < MAX_KEPT_FILES and change.size <= room:
+                    room -= change.size
+                    row.blob = self._blobs.put(b"".join(reader.chunks(change.oid)))
+                rows.append(row)
+        return rows
 
     def _logs(self, execution_id: str, stream: str) -> list[ArtifactRow]:
         folder = step_logs(self._home, execution_id, stream)

@@ -1,6 +1,6 @@
 """Bringing the store and Temporal back into step after a crash between the two, or a hand on Temporal's own tools."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from temporalio import activity
 from temporalio.client import Client, WorkflowExecutionStatus
@@ -8,10 +8,12 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities.launch import launch
 from activities.messages import RECONCILE
+from activities.starting import Starter
+from activities.steering import cancelled_unstarted, deliver_cancel
 from orchex.domain.event import Event, EventType
 from orchex.domain.execution import Failure
 from orchex.store.environments import Environments
-from orchex.store.executions import Executions
+from orchex.store.executions import Executions, Unfinished
 from orchex.store.journal import Journal
 
 _ENDS: dict[WorkflowExecutionStatus, tuple[EventType, Failure | None]] = {
@@ -28,35 +30,51 @@ _ENDS: dict[WorkflowExecutionStatus, tuple[EventType, Failure | None]] = {
 _LOST = (EventType.EXECUTION_FAILED, Failure(code="internal", message="the workflow ended without telling its result"))
 
 
+SETTLED = timedelta(seconds=15)
+"""How old what a team submitted must be: until then its server may still start it, or take it back."""
+
+
 class Reconciler:
-    """Starts what was accepted and never started; closes rows whose workflow is gone."""
+    """Starts what was accepted and never started, delivers the cancels that could not be, and closes rows whose
+    workflow is gone.
+    """
 
     def __init__(
-        self, client: Client, queue: str, executions: Executions, journal: Journal, environments: Environments
+        self,
+        client: Client,
+        queue: str,
+        executions: Executions,
+        journal: Journal,
+        environments: Environments,
+        starter: Starter,
     ) -> None:
         self._client = client
         self._queue = queue
         self._executions = executions
         self._journal = journal
         self._environments = environments
+        self._starter = starter
 
     @activity.defn(name=RECONCILE)
     async def reconcile(self) -> None:
-        for execution_id in self._executions.unfinished():
-            await self._reconcile(execution_id)
+        for unfinished in self._executions.to_reconcile(datetime.now(UTC) - SETTLED):
+            await self._reconcile(unfinished)
+        await self._starter.start_waiting()
 
-    async def _reconcile(self, execution_id: str) -> None:
+    async def _reconcile(self, unfinished: Unfinished) -> None:
+        execution_id = unfinished.id
         try:
             description = await self._client.get_workflow_handle(execution_id).describe()
         except RPCError as error:
             if error.status is not RPCStatusCode.NOT_FOUND:
                 raise
-            await launch(self._client, execution_id, self._executions.spec(execution_id), self._queue)
-            self._executions.started(execution_id)
+            await self._begin(unfinished)
             return
         status = description.status
         if status in (None, WorkflowExecutionStatus.RUNNING, WorkflowExecutionStatus.CONTINUED_AS_NEW):
             self._executions.started(execution_id)
+            if unfinished.cancel_reason is not None:
+                await deliver_cancel(self._client, execution_id, unfinished.cancel_reason)
             return
         type_, failure = _ENDS.get(status, _LOST)
         summary = failure.message if failure else "cancelled through Temporal"
@@ -64,3 +82,12 @@ class Reconciler:
         event = Event(id=f"{execution_id}:reconciled", type=type_, at=datetime.now(UTC), data=data)
         self._journal.append(execution_id, (event,))
         self._environments.forget(execution_id)
+
+    async def _begin(self, unfinished: Unfinished) -> None:
+        """Start what never was, unless a cancel came first."""
+        if unfinished.cancel_reason is None:
+            await launch(self._client, unfinished.id, self._executions.spec(unfinished.id), self._queue)
+            self._executions.started(unfinished.id)
+        else:
+            self._journal.append(unfinished.id, (cancelled_unstarted(unfinished.id),))
+            self._environments.forget(unfinished.id)

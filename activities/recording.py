@@ -3,14 +3,16 @@
 from temporalio import activity
 
 from activities.messages import RECORD_EVENTS, Carried, RecordEvents
+from activities.starting import Starter
 from orchex.store.environments import Environments
 from orchex.store.journal import Journal
 
 
 class Recorder:
-    def __init__(self, journal: Journal, environments: Environments) -> None:
+    def __init__(self, journal: Journal, environments: Environments, starter: Starter) -> None:
         self._journal = journal
         self._environments = environments
+        self._starter = starter
 
     @activity.defn(name=RECORD_EVENTS)
     async def record_events(self, request: RecordEvents) -> Carried:
@@ -18,4 +20,5 @@ class Recorder:
         self._journal.append(request.run.execution_id, request.events)
         if any(event.type.terminal for event in request.events):
             self._environments.forget(request.run.execution_id)
+            await self._starter.after(request.run.execution_id)
         return Carried()

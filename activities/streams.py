@@ -25,11 +25,12 @@ from activities.threads import in_thread
 from activities.workspaces.apply import apply
 from activities.workspaces.opening import close, open_workspace
 from activities.workspaces.workspace import Workspace
-from orchex.domain.errors import MergeConflict, PlanInvalid, WorkspaceLost
+from orchex.domain.errors import MergeConflict, NotFound, PlanInvalid, WorkspaceLost
 from orchex.domain.execution import Failure
 from orchex.domain.plan import Plan
 from orchex.store.blobs import BlobStore
 from orchex.store.environments import Environments
+from orchex.store.executions import Executions
 
 MAX_PLAN_STEPS = 300
 TITLE_CHARACTERS = 120
@@ -52,12 +53,14 @@ class StreamActivities:
         projects: Projects,
         blobs: BlobStore,
         environments: Environments,
+        executions: Executions,
         artifacts: ArtifactKeeper,
         host_queue: str | None,
     ) -> None:
         self._projects = projects
         self._blobs = blobs
         self._environments = environments
+        self._executions = executions
         self._artifacts = artifacts
         self._host_queue = host_queue
 
@@ -65,8 +68,10 @@ class StreamActivities:
     async def open_stream(self, request: OpenStream) -> OpenedStream:
         """Settle on a model first, and plan if it is a runbook: what cannot be carried out costs no workspace.
 
-        A dry run opens none.
+        A dry run opens none. Nor does an execution that was taken back, or cancelled, before its start was heard of.
         """
+        if await in_thread(self._executions.ended, request.run.execution_id):
+            raise NotFound(f"execution {request.run.execution_id} was taken back or has ended: nothing is to be done")
         environ = await in_thread(self._environments.get, request.run.execution_id)
         model = await settle_model(request.stream.model, environ)
         if model == RunbookProvider.name:

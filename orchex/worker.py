@@ -38,10 +38,13 @@ from activities.planning import PlanActivities
 from activities.projects import Projects
 from activities.reconcile import Reconciler
 from activities.recording import Recorder
+from activities.starting import Starter
 from activities.steps import StepActivities
 from activities.streams import StreamActivities
 from activities.turns import TurnActivities
+from orchex.billing.plans import load_plans
 from orchex.domain.errors import StackError
+from orchex.domain.subscription import PlanCatalogue
 from orchex.door.server import open_door
 from orchex.engine.connect import connect
 from orchex.engine.engine import Engine
@@ -80,13 +83,16 @@ class Parts:
     executions: Executions
     turns: Turns
     prices: PriceList
+    plans: PlanCatalogue
     environments: Environments
     projects: Projects
     runner: CommandRunner
 
 
 @asynccontextmanager
-async def open_parts(home: Path, database: Database, prices: PriceList | None = None) -> AsyncIterator[Parts]:
+async def open_parts(
+    home: Path, database: Database, prices: PriceList | None = None, plans: PlanCatalogue | None = None
+) -> AsyncIterator[Parts]:
     async with CommandRunner() as runner, AsyncExitStack() as stack:
         stack.push_async_callback(close_clients)
         yield Parts(
@@ -97,6 +103,7 @@ async def open_parts(home: Path, database: Database, prices: PriceList | None = 
             executions=Executions(database),
             turns=Turns(database),
             prices=prices or read_prices(),
+            plans=plans or load_plans(None),
             environments=Environments(home),
             projects=Projects(home),
             runner=runner,
@@ -111,9 +118,10 @@ def build_worker(client: Client, parts: Parts, queue: str, *, host_queue: str | 
     steps = StepActivities(checkpointing, parts.blobs)
     turns = TurnActivities(checkpointing, parts.blobs, parts.turns, parts.prices)
     plans = PlanActivities(parts.blobs, parts.turns, parts.prices, parts.environments, artifacts)
-    streams = StreamActivities(parts.projects, parts.blobs, parts.environments, artifacts, host_queue)
+    streams = StreamActivities(parts.projects, parts.blobs, parts.environments, parts.executions, artifacts, host_queue)
     landing = LandingActivities(parts.projects, parts.executions)
-    reconciler = Reconciler(client, queue, parts.executions, parts.journal, parts.environments)
+    starter = Starter(client, queue, parts.database, parts.plans)
+    reconciler = Reconciler(client, queue, parts.executions, parts.journal, parts.environments, starter)
     return Worker(
         client,
         task_queue=queue,
@@ -127,7 +135,7 @@ def build_worker(client: Client, parts: Parts, queue: str, *, host_queue: str | 
             plans.propose_plan,
             landing.land,
             reconciler.reconcile,
-            Recorder(parts.journal, parts.environments).record_events,
+            Recorder(parts.journal, parts.environments, starter).record_events,
         ],
         interceptors=[AttemptInterceptor(parts.journal, ledger)],
         workflow_runner=SandboxedWorkflowRunner(
@@ -149,7 +157,9 @@ async def run_worker(settings: Settings, endpoint: Endpoint | None) -> None:
     client = await _connect(endpoint)
     queue = endpoint.task_queue if endpoint else settings.task_queue
     async with AsyncExitStack() as stack:
-        parts = await stack.enter_async_context(open_parts(settings.home, database, read_prices(settings.prices)))
+        parts = await stack.enter_async_context(
+            open_parts(settings.home, database, read_prices(settings.prices), load_plans(settings.plans))
+        )
         await asyncio.to_thread(parts.projects.recover)
         handed_back = await AttemptLedger(settings.home / "attempts").hand_back(client)
         if handed_back:

@@ -25,7 +25,10 @@ class ChangedPath:
 
 @dataclass(frozen=True)
 class Change:
-    """A changed file with its content's ``size`` in bytes and ``sha256``; a deleted one has size 0 and no hash."""
+    """A changed file with its content's ``size`` in bytes and ``sha256``; a deleted one has size 0 and no hash.
+
+    ``oid`` is git's name of the content.
+    """
 
     path: str
     action: Action
@@ -33,6 +36,7 @@ class Change:
     size: int
     sha256: str | None
     mode: str
+    oid: str | None = None
 
 
 def patch(repository: ProjectRepository, base: str, commit: str) -> bytes:
@@ -53,14 +57,14 @@ def changes(repository: ProjectRepository, base: str, commit: str) -> list[Chang
     with repository.objects.reader() as reader:
         found = []
         for changed in changed_paths(repository, base, commit):
-            size, digest = 0, None
+            size, digest, oid = 0, None, None
             if changed.action != "deleted":
                 content = hashlib.sha256()
                 for chunk in reader.chunks(changed.oid):
                     content.update(chunk)
                     size += len(chunk)
-                digest = content.hexdigest()
-            found.append(Change(changed.path, changed.action, changed.old_path, size, digest, changed.mode))
+                digest, oid = content.hexdigest(), changed.oid
+            found.append(Change(changed.path, changed.action, changed.old_path, size, digest, changed.mode, oid))
     return found
 
 

@@ -92,7 +92,12 @@ class ExecutionReader:
         if name.endswith(TRANSCRIPT):
             return await asyncio.to_thread(self._transcript, checked(execution_id), name)
         row = await self.artifact_row(execution_id, name)
-        return await asyncio.to_thread(self._blobs.get, row.blob) if row.blob else b""
+        if row.blob is None:
+            raise NotFound(
+                f"the content of {name!r} was not kept by itself",
+                hint="Deleted files have none, and very many or very large ones are in the patch alone.",
+            )
+        return await asyncio.to_thread(self._blobs.get, row.blob)
 
     def _transcript(self, execution_id: str, name: str) -> bytes:
         """Up to the last turn that is on record, also while the step runs."""

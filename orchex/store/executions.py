@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel
-from sqlalchemy import and_, delete, not_, update
+from sqlalchemy import and_, delete, not_, or_, update
 from sqlmodel import Session, col, select
 
 from orchex.domain.errors import NotFound
@@ -46,6 +46,13 @@ class Head(NamedTuple):
 
     sequence: int
     ended: bool
+
+
+class Unfinished(NamedTuple):
+    """``cancel_reason`` is null unless a cancel was asked for."""
+
+    id: str
+    cancel_reason: str | None
 
 
 class Executions:
@@ -189,6 +196,30 @@ class Executions:
                     .order_by(col(ExecutionRow.id))
                 )
             )
+
+    def to_reconcile(self, settled: datetime) -> list[Unfinished]:
+        """What has not ended, oldest first; without what may not start yet, and without what a team submitted after
+        ``settled`` and has not started: that is still in somebody's hands.
+        """
+        waits = and_(
+            col(ExecutionRow.status) == Status.QUEUED,
+            or_(
+                col(ExecutionRow.held).is_(True),
+                and_(col(ExecutionRow.team_id).is_not(None), col(ExecutionRow.created_at) > settled),
+            ),
+        )
+        query = (
+            select(ExecutionRow.id, ExecutionRow.cancel_requested_at, ExecutionRow.cancel_reason)
+            .where(col(ExecutionRow.status).in_(UNFINISHED), not_(waits))
+            .order_by(col(ExecutionRow.id))
+        )
+        with self._database.read() as session:
+            return [Unfinished(id, (reason or "") if asked else None) for id, asked, reason in session.exec(query)]
+
+    def team_of(self, execution_id: str) -> str | None:
+        """Whose it is; null for one that was started on this machine, or is gone."""
+        with self._database.read() as session:
+            return session.exec(select(ExecutionRow.team_id).where(ExecutionRow.id == execution_id)).first()
 
     def latest(self) -> str:
         """The newest execution's id. Raises :class:`NotFound` when there is none."""

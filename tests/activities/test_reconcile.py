@@ -9,6 +9,8 @@ import pytest_asyncio
 from temporalio.testing import WorkflowEnvironment
 
 from activities.reconcile import Reconciler
+from activities.starting import Starter
+from orchex.billing.plans import load_plans
 from orchex.domain.execution import Status
 from orchex.domain.start import StartRequest
 from orchex.engine.engine import Engine
@@ -30,7 +32,8 @@ async def database(tmp_path: Path) -> AsyncIterator[Database]:
 async def _parts(temporal: WorkflowEnvironment, database: Database, home: Path) -> tuple[Engine, Reconciler]:
     queue = f"nobody-{uuid.uuid4()}"
     executions, journal = Executions(database), Journal(database)
-    reconciler = Reconciler(temporal.client, queue, executions, journal, Environments(home))
+    starter = Starter(temporal.client, queue, database, load_plans(None))
+    reconciler = Reconciler(temporal.client, queue, executions, journal, Environments(home), starter)
     return Engine(temporal.client, database, home, queue), reconciler
 
 
