@@ -13,6 +13,11 @@ def new_id(prefix: str) -> str:
     return f"{prefix}_{ULID()}"
 
 
+def is_id(prefix: str, text: str) -> bool:
+    """True for a well-formed id of this kind."""
+    return text.startswith(f"{prefix}_") and re.fullmatch(_ULID, text[len(prefix) + 1 :]) is not None
+
+
 def new_execution_id() -> str:
     return new_id("exec")
 

@@ -27,7 +27,7 @@ def admit(session: Session, accepted: Acceptance, catalogue: PlanCatalogue, now:
     team_id = accepted.team_id
     assert team_id is not None, "only a team's executions are counted"
     lock_team(session, team_id)
-    subscription, _ = read_subscription(session, team_id, catalogue, now)
+    subscription = read_subscription(session, team_id, catalogue, now)
     _refuse_past_due(subscription)
     terms = catalogue.terms(subscription.plan)
     catalogue.check_steps(subscription.plan, accepted.options.get("maxSteps") or 1)
@@ -44,7 +44,7 @@ def release_next(session: Session, team_id: str, catalogue: PlanCatalogue, now: 
     Whoever dies before starting them leaves that to the reconciler: they are not held any more.
     """
     lock_team(session, team_id)
-    subscription, _ = read_subscription(session, team_id, catalogue, now)
+    subscription = read_subscription(session, team_id, catalogue, now)
     concurrency = catalogue.terms(subscription.plan).concurrency
     query = (
         select(ExecutionRow)

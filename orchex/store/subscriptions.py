@@ -31,17 +31,9 @@ def subscription_of(row: SubscriptionRow) -> Subscription:
     )
 
 
-def plan_of(session: Session, team_id: str) -> str:
-    """The plan in the row, whatever the clock says since."""
-    return session.exec(select(SubscriptionRow.plan).where(SubscriptionRow.team_id == team_id)).one()
-
-
-def read_subscription(
-    session: Session, team_id: str, catalogue: PlanCatalogue, now: datetime
-) -> tuple[Subscription, int]:
-    """As it is now, and the version of its row. Raises :class:`NotFound`."""
-    row = _row(session, team_id)
-    return subscription_of(row).at(now, catalogue), row.version
+def read_subscription(session: Session, team_id: str, catalogue: PlanCatalogue, now: datetime) -> Subscription:
+    """As it is now, whoever has written that down yet. Raises :class:`NotFound`."""
+    return subscription_of(_row(session, team_id)).at(now, catalogue)
 
 
 def change_subscription(
@@ -61,7 +53,6 @@ def change_subscription(
     if after != before:
         for name, value in after.model_dump().items():
             setattr(row, name, value)
-        row.version += 1
         row.updated_at = datetime.now(UTC)
         write_audit(session, team_id, actor, action, team_id, **_difference(before, after))
     return after

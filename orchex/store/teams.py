@@ -6,13 +6,13 @@ from sqlalchemy import func, update
 from sqlmodel import Session, col, select
 
 from orchex.domain.access import Actor, MemberStatus, Role, TeamStatus
-from orchex.domain.errors import AlreadyMember, InsufficientRole, LastOwner, NotFound, StateChanged
+from orchex.domain.errors import AlreadyMember, InsufficientRole, LastOwner, NotFound
 from orchex.domain.ids import new_id
-from orchex.domain.subscription import LOCAL, new_subscription
+from orchex.domain.subscription import LOCAL, PlanCatalogue, new_subscription
 from orchex.domain.team import Member, Team
 from orchex.store.audit import write_audit
 from orchex.store.dialect import insert_missing
-from orchex.store.subscriptions import add_subscription, plan_of
+from orchex.store.subscriptions import add_subscription, read_subscription
 from orchex.store.tables import ApiKeyRow, MembershipRow, TeamRow, UserRow
 
 
@@ -45,33 +45,29 @@ def lock_team(session: Session, team_id: str) -> TeamRow:
     return row
 
 
-def read_team(session: Session, team_id: str) -> tuple[Team, int]:
-    """The team and the version of its row. Raises :class:`NotFound`."""
+def read_team(session: Session, team_id: str, catalogue: PlanCatalogue) -> Team:
+    """The team as it is now. Raises :class:`NotFound`."""
     row = session.get(TeamRow, team_id)
     if row is None:
         raise NotFound(f"there is no team {team_id!r}")
-    count = select(func.count()).where(MembershipRow.team_id == team_id, MembershipRow.status != MemberStatus.REMOVED)
+    members = select(func.count()).where(MembershipRow.team_id == team_id, MembershipRow.status != MemberStatus.REMOVED)
     return Team(
         id=row.id,
         name=row.name,
-        plan=plan_of(session, team_id),
+        plan=read_subscription(session, team_id, catalogue, datetime.now(UTC)).plan,
         status=TeamStatus(row.status),
         created_at=row.created_at,
         updated_at=row.updated_at,
-        member_count=session.exec(count).one(),
-    ), row.version
+        member_count=session.exec(members).one(),
+    )
 
 
-def rename_team(session: Session, team_id: str, name: str, actor: Actor, version: int | None = None) -> None:
-    """``version`` is the one the caller has read; raises :class:`StateChanged` when it is not that one any more."""
+def rename_team(session: Session, team_id: str, name: str, actor: Actor) -> None:
     row = lock_team(session, team_id)
-    if version is not None and row.version != version:
-        raise StateChanged("the team has changed since it was read", hint="Read it again, then change it.")
     if row.name == name:
         return
     write_audit(session, team_id, actor, "team.renamed", team_id, before=row.name, after=name)
     row.name = name
-    row.version += 1
     row.updated_at = datetime.now(UTC)
 
 
@@ -81,15 +77,17 @@ def set_team_status(session: Session, team_id: str, status: TeamStatus, actor: A
     if row.status == status:
         return
     row.status = status
-    row.version += 1
     row.updated_at = datetime.now(UTC)
-    write_audit(session, team_id, actor, f"team.{status}", team_id)
+    action = "team.suspended" if status is TeamStatus.SUSPENDED else "team.restored"
+    write_audit(session, team_id, actor, action, team_id)
 
 
 # -- members
 
 
-def list_members(session: Session, team_id: str, limit: int, before: str | None = None) -> list[Member]:
+def list_members(
+    session: Session, team_id: str, limit: int, before: str | None = None, only: str | None = None
+) -> list[Member]:
     """Newest user first; ``before`` is a user id, exclusive. Removed ones are not told."""
     query = (
         select(MembershipRow, UserRow.email)
@@ -100,6 +98,8 @@ def list_members(session: Session, team_id: str, limit: int, before: str | None 
     )
     if before is not None:
         query = query.where(col(MembershipRow.user_id) < before)
+    if only is not None:
+        query = query.where(MembershipRow.user_id == only)
     return [_member(row, email) for row, email in session.exec(query)]
 
 
@@ -143,6 +143,14 @@ def remove_member(session: Session, team_id: str, user_id: str, actor: Actor, ro
         .values(revoked_at=_now())
     )
     write_audit(session, team_id, actor, "member.removed", user_id, role=row.role)
+
+
+def read_member(session: Session, team_id: str, user_id: str) -> Member:
+    """Raises :class:`NotFound` unless they are a member."""
+    found = list_members(session, team_id, 1, only=user_id)
+    if not found:
+        raise NotFound(f"this team has no member {user_id!r}")
+    return found[0]
 
 
 def member_role(session: Session, team_id: str, user_id: str) -> Role:

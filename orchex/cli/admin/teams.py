@@ -32,10 +32,13 @@ def create(
 
 def list_all(json: options.Json = False) -> None:
     """List all teams, oldest first."""
+    from orchex.billing.plans import load_plans
     from orchex.store.teams import list_teams, read_team
 
-    with opened() as database, database.read() as session:
-        found = [read_team(session, team_id)[0] for team_id in list_teams(session)]
+    settings = load_settings()
+    catalogue = load_plans(settings.plans)
+    with opened(settings) as database, database.read() as session:
+        found = [read_team(session, team_id, catalogue) for team_id in list_teams(session)]
     if json:
         put(jsonlib.dumps({"data": [team.model_dump(mode="json", by_alias=True) for team in found]}))
         return

@@ -10,10 +10,7 @@ from orchex.store.tables.base import SQLModel
 
 
 class SubscriptionRow(SQLModel, table=True):
-    """What a team is subscribed to; each has one.
-
-    ``provider_ref`` is the provider's id of it; ``version`` counts its changes.
-    """
+    """What a team is subscribed to; each has one. ``provider_ref`` is the provider's id of it."""
 
     __tablename__ = "subscriptions"
 
@@ -26,7 +23,6 @@ class SubscriptionRow(SQLModel, table=True):
     pending_plan: str | None = Field(default=None, max_length=40)
     provider: str = Field(max_length=20)
     provider_ref: str | None = Field(default=None, max_length=100, index=True)
-    version: int = 1
     updated_at: datetime
 
 

@@ -9,14 +9,13 @@ from orchex.store.tables.base import SQLModel
 
 
 class TeamRow(SQLModel, table=True):
-    """A tenant. ``version`` counts its changes; it is the ETag of the team."""
+    """A tenant."""
 
     __tablename__ = "teams"
 
     id: str = Field(primary_key=True, max_length=40)
     name: str = Field(max_length=80)
     status: str = Field(max_length=20)
-    version: int = 1
     created_at: datetime
     updated_at: datetime
 
