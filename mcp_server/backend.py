@@ -16,6 +16,15 @@ class Backend(Protocol):
         """Whether a finished execution lands in the project without being asked to."""
         ...
 
+    @property
+    def patience(self) -> float:
+        """Seconds to go on asking when nobody answers."""
+        ...
+
+    async def rest(self, seconds: float) -> bool:
+        """Between two looks; false when the client is about to leave, and who waits should answer as it stands."""
+        ...
+
     async def reader(self) -> Reader:
         """Whom to ask how executions stand, with nothing started for it."""
         ...

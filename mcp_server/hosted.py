@@ -1,5 +1,6 @@
 """A server for many: whoever calls sees their own team's executions and the projects the server offers."""
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,9 +35,14 @@ class HostedBackend:
     """Every answer is for the caller of the request at hand."""
 
     applies: ClassVar[bool] = False
+    patience: ClassVar[float] = 0
 
     orchestrator_for: OrchestratorFor
     project_for: ProjectFor
+
+    async def rest(self, seconds: float) -> bool:
+        await asyncio.sleep(seconds)
+        return True
 
     async def reader(self) -> Reader:
         return self.orchestrator_for(_caller(Scope.EXECUTIONS_READ))

@@ -3,7 +3,7 @@
 import asyncio
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Generic, Protocol, TypeVar
 
@@ -30,11 +30,21 @@ class LocalBackend:
     """``inherited`` is the environment of commands; ``home`` Orchex's own folder, which is no project."""
 
     applies: ClassVar[bool] = True
+    patience: ClassVar[float] = 10
 
     stack: Door[Orchestrator]
     readings: Door[Reader]
     inherited: Mapping[str, str]
     home: Path
+    leaving: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the client has closed its end and waits for nothing but the answers to what it asked."""
+
+    async def rest(self, seconds: float) -> bool:
+        try:
+            await asyncio.wait_for(self.leaving.wait(), seconds)
+        except TimeoutError:
+            return True
+        return False
 
     async def reader(self) -> Reader:
         return await asyncio.to_thread(self.readings.connect)

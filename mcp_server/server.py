@@ -1,9 +1,14 @@
 """``build_server``: everything of Orchex that a model can reach, over whatever transport."""
 
+from typing import Any
+
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from mcp.server import CacheHint, MCPServer
 from mcp.server.caching import CacheableMethod
+from mcp.shared.message import SessionMessage
 
 from mcp_server.backend import Backend
+from mcp_server.exchange import Incoming
 from mcp_server.resources import add_resources
 from mcp_server.tasks import TasksExtension
 from mcp_server.tools import Tools
@@ -20,9 +25,20 @@ _HOUR_MS = 3_600_000
 _LISTS: tuple[CacheableMethod, ...] = ("tools/list", "resources/list", "resources/templates/list", "prompts/list")
 
 
-def build_server(backend: Backend, version: str) -> MCPServer:
+class OrchexServer(MCPServer[Any]):
+    """An ``MCPServer`` that also serves over a pair of streams that somebody else made."""
+
+    async def converse(
+        self, reading: MemoryObjectReceiveStream[Incoming], writing: MemoryObjectSendStream[SessionMessage]
+    ) -> None:
+        """Until ``reading`` ends."""
+        options = self._lowlevel_server.create_initialization_options()
+        await self._lowlevel_server.run(reading, writing, options)
+
+
+def build_server(backend: Backend, version: str) -> OrchexServer:
     """A server that keeps nothing of its own: every answer comes from ``backend``."""
-    server = MCPServer(
+    server = OrchexServer(
         "orchex",
         title="Orchex",
         description="A durable task orchestrator: plans, edits, runs your project's own commands, hands back a diff.",

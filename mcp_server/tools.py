@@ -36,7 +36,7 @@ from mcp_server.arguments import (
 from mcp_server.backend import Backend
 from mcp_server.starting import begin
 from mcp_server.tool import OrchexTool, tool
-from mcp_server.waiting import journal, settled, steadily, watch
+from mcp_server.waiting import journal, look, settled, steadily, watch
 from mcp_server.wording import tell_cancel, tell_execute, tell_list, tell_status, tell_validate
 from orchex.domain.errors import InvalidInput, InvalidManifest, NotFound, ProjectRefused
 from orchex.domain.execution import Execution, ExecutionList, Status
@@ -158,14 +158,13 @@ class Tools:
     async def cancel(self, wanted: CancelArguments, context: Context[Any, Any]) -> CancelAnswer:
         """Asks, and waits for the processes to be gone; the answer tells if that took too long."""
         found = wanted.execution_id
-        execution = await (await self._backend.reader()).get(found)
+        execution = await look(self._backend, found)
         if not execution.status.terminal:
             execution = await steadily(
                 self._backend, lambda orchestrator: orchestrator.cancel(found, "cancelled through MCP")
             )
         deadline = time.monotonic() + _CANCEL_SECONDS
-        while not execution.status.terminal and time.monotonic() < deadline:
-            await asyncio.sleep(_POLL)
+        while not execution.status.terminal and time.monotonic() < deadline and await self._backend.rest(_POLL):
             execution = await steadily(self._backend, lambda orchestrator: orchestrator.get(found))
         return cancel_answer(execution)
 

@@ -1,8 +1,8 @@
 """Staying with an execution for a while, whatever becomes of the worker in between."""
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import TypeVar
 
 from mcp_server.backend import Backend
@@ -13,6 +13,7 @@ from orchex.door.protocol import Orchestrator, Reader
 
 _FIRST_LOOK = 0.05
 _LAST_LOOK = 0.5
+_RETRY = 0.2
 
 T = TypeVar("T")
 Tell = Callable[[Execution], Awaitable[None]]
@@ -24,18 +25,22 @@ def settled(execution: Execution) -> bool:
 
 
 async def steadily(backend: Backend, ask: Callable[[Orchestrator], Awaitable[T]]) -> T:
-    """Ask, and ask once more when the worker was lost meanwhile; so ``ask`` must bear to be repeated."""
-    try:
-        return await ask(await backend.orchestrator())
-    except StackError:
-        return await ask(await backend.orchestrator())
+    """Ask, and ask again while a lost worker is replaced; so ``ask`` must bear to be repeated."""
+    deadline = time.monotonic() + backend.patience
+    while True:
+        try:
+            return await ask(await backend.orchestrator())
+        except StackError:
+            if time.monotonic() > deadline or not await backend.rest(_RETRY):
+                raise
 
 
 async def look(backend: Backend, execution_id: str) -> Execution:
     """How it stands. An execution that nobody carries on, because its stack is gone, is taken up again."""
-    execution = await (await backend.reader()).get(execution_id)
-    if settled(execution):
-        return execution
+    with suppress(StackError):  # whoever asks next has more patience
+        execution = await (await backend.reader()).get(execution_id)
+        if settled(execution):
+            return execution
     return await steadily(backend, lambda orchestrator: orchestrator.get(execution_id))
 
 
@@ -47,9 +52,8 @@ async def watch(backend: Backend, execution_id: str, seconds: float, tell: Tell)
     while True:
         await tell(execution)
         left = deadline - time.monotonic()
-        if settled(execution) or left <= 0:
+        if settled(execution) or left <= 0 or not await backend.rest(min(pause, left)):
             return execution
-        await asyncio.sleep(min(pause, left))
         pause = min(pause * 1.5, _LAST_LOOK)
         execution = await steadily(backend, lambda orchestrator: orchestrator.get(execution_id))
 
