@@ -1,4 +1,4 @@
-"""What a model is given to read before anything is asked of it: files of the project, and what the project is."""
+"""What a model is given to read before anything is asked of it: what the project is, and files of it."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 from activities.commands.environment import secret_values
 from activities.commands.redaction import redact
-from activities.context import gather
+from activities.context import gather, project_brief, render
+from activities.edits.paths import WorkTree
 from orchex.domain.compiled import CompiledStream
 
 
@@ -17,10 +18,14 @@ class Briefing(NamedTuple):
     notes: tuple[str, ...]
 
 
-def context_of(root: Path, stream: CompiledStream, environ: Mapping[str, str]) -> Briefing:
-    """The context of a stream, without secrets."""
-    pack = gather(root, stream.files, stream.depth)
-    parts = [
-        f"<file path={file.path!r}>\n{(root / file.path).read_text(errors='replace')}\n</file>" for file in pack.files
-    ]
-    return Briefing(redact("\n".join(parts), secret_values(environ)), pack.notes)
+def context_of(root: Path, stream: CompiledStream, environ: Mapping[str, str], cache: Path | None = None) -> Briefing:
+    """The context of a stream, without secrets. ``cache`` is a folder for what parsers tell."""
+    secrets = secret_values(environ)
+
+    def without_secrets(text: str) -> str:
+        return redact(text, secrets)
+
+    pack = gather(root, stream.files, stream.depth, cache=cache)
+    brief = project_brief(root, redact=without_secrets)
+    files = render(pack, WorkTree(root), redact=without_secrets)
+    return Briefing(f"{brief}\n{files}", pack.notes)

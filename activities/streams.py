@@ -7,7 +7,7 @@ from temporalio import activity
 
 from activities.artifacts import ArtifactKeeper
 from activities.briefing import context_of
-from activities.context import gather
+from activities.context import NO_LIMIT, gather
 from activities.dependencies import prepare
 from activities.messages import (
     FINISH_STREAM,
@@ -56,6 +56,7 @@ class StreamActivities:
         executions: Executions,
         artifacts: ArtifactKeeper,
         host_queue: str | None,
+        parses: Path,
     ) -> None:
         self._projects = projects
         self._blobs = blobs
@@ -63,6 +64,7 @@ class StreamActivities:
         self._executions = executions
         self._artifacts = artifacts
         self._host_queue = host_queue
+        self._parses = parses
 
     @activity.defn(name=OPEN_STREAM)
     async def open_stream(self, request: OpenStream) -> OpenedStream:
@@ -80,7 +82,7 @@ class StreamActivities:
             notes = await in_thread(self._notes, request, place.root)
             return OpenedStream(base=place.base, queue=self._host_queue, plan=plan, notes=(*place.notes, *notes))
         place = await in_thread(self._open, request)
-        context = await in_thread(context_of, place.root, request.stream, environ)
+        context = await in_thread(context_of, place.root, request.stream, environ, self._parses)
         return OpenedStream(
             base=place.base,
             queue=self._host_queue,
@@ -111,7 +113,7 @@ class StreamActivities:
     def _notes(self, request: OpenStream, root: Path) -> tuple[str, ...]:
         """A runbook reads no context, but what its manifest names and is not there is worth a word."""
         stream = request.stream
-        return gather(root, stream.files, "minimal").notes[:MAX_NOTES] if stream.files else ()
+        return gather(root, stream.files, budget=NO_LIMIT).notes[:MAX_NOTES] if stream.files else ()
 
     @activity.defn(name=FINISH_STREAM)
     async def finish_stream(self, request: FinishStream) -> FinishedStream:

@@ -118,7 +118,15 @@ def build_worker(client: Client, parts: Parts, queue: str, *, host_queue: str | 
     steps = StepActivities(checkpointing, parts.blobs)
     turns = TurnActivities(checkpointing, parts.blobs, parts.turns, parts.prices)
     plans = PlanActivities(parts.blobs, parts.turns, parts.prices, parts.environments, artifacts)
-    streams = StreamActivities(parts.projects, parts.blobs, parts.environments, parts.executions, artifacts, host_queue)
+    streams = StreamActivities(
+        parts.projects,
+        parts.blobs,
+        parts.environments,
+        parts.executions,
+        artifacts,
+        host_queue,
+        parts.home / "parses",
+    )
     landing = LandingActivities(parts.projects, parts.executions)
     starter = Starter(client, queue, parts.database, parts.plans)
     reconciler = Reconciler(client, queue, parts.executions, parts.journal, parts.environments, starter)

@@ -10,6 +10,7 @@ Anything else, and a name that nothing has, is a line for ``/bin/sh``.
 
 import re
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +18,7 @@ from activities.commands import conventions, scripts
 from activities.commands.testing import runs_tests
 
 _BARE_NAME = re.compile(r"[A-Za-z0-9][\w:.-]*")
+_CONVENTIONAL = ("test", "lint", "build")
 _NO_TEST = 'echo "orchex: no test script was found in this project" >&2; exit 127'
 
 
@@ -60,6 +62,13 @@ def resolve(command: str, root: Path, *, dependencies: Path | None = None) -> Re
 def find_test_command(root: Path, *, dependencies: Path | None = None) -> ResolvedCommand | None:
     """The project's own tests, if it has any that a name leads to."""
     return _own_script("test", root, dependencies or root)
+
+
+def own_scripts(root: Path, *, limit: int = 100) -> dict[str, ResolvedCommand]:
+    """The names that ``resolve`` finds in the project itself, and what each runs; of very many the first."""
+    wanted = list(dict.fromkeys((*scripts.names(root), *_CONVENTIONAL)))
+    found = ((name, _own_script(name, root, root)) for name in wanted if _BARE_NAME.fullmatch(name))
+    return dict(islice(((name, command) for name, command in found if command), limit))
 
 
 def is_test_command(command: str, root: Path) -> bool:

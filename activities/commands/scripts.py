@@ -18,6 +18,7 @@ _LOCK_FILES = (
     ("package-lock.json", "npm"),
 )
 _PACKAGE_MANAGERS = frozenset({"npm", "pnpm", "yarn", "bun"})
+_MAX_BYTES = 1024 * 1024
 _NPM_DEFAULT_TEST = "Error: no test specified"
 _TASKS = (
     (("poe", "tasks"), ("poe",)),
@@ -29,6 +30,9 @@ _MAKEFILES = ("GNUmakefile", "makefile", "Makefile")
 _JUSTFILES = ("justfile", "Justfile", "JUSTFILE", ".justfile")
 _RULE = re.compile(r"(?P<targets>[^\t#:=][^:=#]*?)\s*&?::?(?![:=])(?P<rest>.*)")
 _TARGET_VARIABLE = re.compile(r"\s*(?:export\s+|override\s+|private\s+)*[\w.-]+\s*(?:[:?+!]|::)?=")
+_PLAIN_TARGET = re.compile(r"[A-Za-z0-9][\w:-]*")
+"""No file, no pattern, no variable: what people type after ``make``."""
+
 _INCLUDE = re.compile(r"-?s?include\s+(.*)")
 _RECIPE = re.compile(r"@?(?P<name>[A-Za-z_][\w-]*)(?P<parameters>[^:]*):(?!=)")
 _ALIAS = re.compile(r"alias\s+(?P<name>[A-Za-z_][\w-]*)\s*:=")
@@ -75,6 +79,22 @@ def justfile(name: str, root: Path, dependencies: Path) -> tuple[str, ...] | Non
     return None
 
 
+def names(root: Path) -> list[str]:
+    """Every name that one of the functions above knows, in the order of the sources, each once."""
+    declared = _keys(read_json(root / "package.json"), "scripts")
+    tools = read_toml(root / "pyproject.toml").get("tool", {})
+    for place, _ in _TASKS:
+        declared += _keys(tools, *place)
+    file = next((root / candidate for candidate in _MAKEFILES if (root / candidate).is_file()), None)
+    if file is not None:
+        declared += sorted(name for name in _Makefile(root).read(file)[0] if _PLAIN_TARGET.fullmatch(name))
+    for line in next((text for file in _JUSTFILES if (text := read_text(root / file))), "").splitlines():
+        recipe = _RECIPE.match(line)
+        if recipe and not _needs_arguments(recipe["parameters"]) and not recipe["name"].startswith("_"):
+            declared.append(recipe["name"])
+    return list(dict.fromkeys(declared))
+
+
 def tool(name: str, dependencies: Path) -> str:
     """The program of the project's own virtual environment if it has it there, as a path relative to the root."""
     own = f".venv/bin/{name}"
@@ -82,8 +102,12 @@ def tool(name: str, dependencies: Path) -> str:
 
 
 def read_text(path: Path) -> str:
+    """The beginning of a regular file; nothing of what is none, so that a FIFO keeps nobody waiting."""
     try:
-        return path.read_text(encoding="utf-8-sig", errors="replace")
+        if not path.is_file():
+            return ""
+        with path.open("rb") as file:
+            return file.read(_MAX_BYTES).decode("utf-8-sig", "replace").replace("\r\n", "\n")
     except OSError:
         return ""
 
@@ -108,6 +132,11 @@ def _at(value: Any, *keys: str) -> Any:
     for key in keys:
         value = value.get(key) if isinstance(value, dict) else None
     return value
+
+
+def _keys(value: Any, *place: str) -> list[str]:
+    found = _at(value, *place)
+    return [key for key in found if isinstance(key, str)] if isinstance(found, dict) else []
 
 
 def _package_manager(root: Path, package: dict[str, Any]) -> str:

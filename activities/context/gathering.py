@@ -1,131 +1,96 @@
-"""Gather the files that a stream's patterns name, each with the reason it is in."""
+"""Gather what a plan and its turns are given to read, each file with the reason it is in."""
 
-import os
-import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from activities.context.pack import ContextFile, ContextPack, LeftOut
-from activities.context.patterns import check, compile_glob, is_wild, normal, shown
-from activities.edits.paths import WorkTree, split
-from activities.edits.walk import walk
-from orchex.domain.errors import EditRefused
+from activities.context.files import ProjectFiles
+from activities.context.filling import Candidate, Filling, Tier
+from activities.context.graph import ImportGraph
+from activities.context.naming import NamedFiles
+from activities.context.pack import ContextPack, Depth
+from activities.context.ranking import imported, whole_project
+from activities.context.sensitive import is_generated
+from activities.context.tokens import DEFAULT_BUDGETS, SMALLEST_BUDGET
+from activities.edits.paths import WorkTree
+from activities.sources.cache import ParseCache
+from activities.sources.parsed import language_of
+from activities.sources.parsing import Parsing
+from orchex.domain.errors import InvalidInput
 
-MAX_FILE_BYTES = 1024 * 1024
-MAX_WALKED = 200_000
-_SNIFFED = 8000
-
-Listing = Iterable[tuple[str, os.stat_result | None]]
+_GENERATED = "generated or vendored"
 
 
 def gather(
-    root: Path, patterns: Sequence[str], depth: str = "minimal", *, listed: Sequence[str] | None = None
+    root: Path,
+    patterns: Sequence[str],
+    depth: Depth = "minimal",
+    *,
+    listed: Sequence[str] | None = None,
+    budget: int | None = None,
+    cache: Path | None = None,
 ) -> ContextPack:
-    """The context of a stream: the files its patterns name, in the order of the patterns, then of their paths.
+    """The context of a stream, in the order in which its files are worth reading.
+
+    ``minimal``: the files the patterns name, in the order of the patterns, then of their paths. ``moderate``: and
+    what those import, one hop. ``comprehensive``: and the rest of the project, ranked by the imports between.
 
     ``listed`` are the project's files if the caller knows them (git does); else the folders are walked, dependency
-    folders left aside. A pattern without wildcards may name what lies in those too. Raises InvalidInput for a
-    pattern that leaves the root.
+    folders left aside. A pattern without wildcards may name what lies in those too. ``budget`` is in tokens (None:
+    the depth's default). What parsers tell is kept beneath the folder ``cache``. Raises InvalidInput for a pattern
+    that leaves the root, and for a budget too small for anything.
     """
-    gathering = _Gathering(WorkTree(root), listed)
+    budget = DEFAULT_BUDGETS[depth] if budget is None else budget
+    if budget < SMALLEST_BUDGET:
+        raise InvalidInput(f"a context of {budget} tokens", hint=f"Allow it {SMALLEST_BUDGET} at least.")
+    project = ProjectFiles(WorkTree(root), listed)
+    with Parsing(ParseCache(cache) if cache else None) as parsing:
+        filling = Filling(project, parsing, budget)
+        graph = ImportGraph(project, parsing)
+        named = _named(project, patterns, filling)
+        filling.add(Tier(named, 1.0 if depth == "minimal" else 0.6))
+        paths = list(filling.files)
+        if depth == "moderate":
+            filling.add(Tier(imported(paths, graph)))
+        elif depth == "comprehensive":
+            for tier in whole_project(paths, _written(project, filling), graph):
+                filling.add(tier)
+        filling.finish()
+    note = _note(depth, paths, graph)
+    files, left_out = tuple(filling.files.values()), tuple(filling.left_out.values())
+    return ContextPack(files=files, left_out=left_out, depth=depth, budget=budget, note=note)
+
+
+def _named(project: ProjectFiles, patterns: Sequence[str], filling: Filling) -> list[Candidate]:
+    """The files the patterns name; what they name and is none is left out."""
+    named = NamedFiles(project)
     for pattern in patterns:
-        gathering.add(check(pattern))
-    note = (
-        "" if depth == "minimal" else f"context depth {depth} is read as minimal in this release: the named files only"
-    )
-    return ContextPack(files=tuple(gathering.files.values()), left_out=tuple(gathering.left_out.values()), note=note)
+        named.add(pattern)
+    for what, reason in named.nothing.items():
+        filling.leave(what, reason, named=True)
+    return list(named.candidates.values())
 
 
-class _Gathering:
-    def __init__(self, tree: WorkTree, listed: Sequence[str] | None) -> None:
-        self.tree = tree
-        self.files: dict[str, ContextFile] = {}
-        self.left_out: dict[str, LeftOut] = {}
-        self._listed = listed
-        self._walked: list[tuple[str, os.stat_result | None]] | None = None
-
-    def add(self, pattern: str) -> None:
-        """Take what the pattern names; a name is looked up as it stands first, since ``[id].tsx`` is one too."""
-        try:
-            status = self.tree.status(split(pattern)) if pattern else self.tree.root.stat()
-        except EditRefused as refusal:
-            self._leave(pattern, refusal.message.partition(": ")[2])
-            return
-        if status is not None and stat.S_ISDIR(status.st_mode):
-            self._take_all(pattern, self._beneath(pattern), f"beneath {pattern.rstrip('/') or '.'}/")
-        elif status is not None and not pattern.endswith("/"):
-            self._take(pattern, status, "named")
-        elif is_wild(pattern):
-            glob = compile_glob(pattern)
-            matching = ((path, status) for path, status in self._all() if glob.matches(normal(path)))
-            self._take_all(pattern, matching, f"matches {pattern}")
+def _written(project: ProjectFiles, filling: Filling) -> Iterable[str]:
+    """The files of the project that somebody wrote; the others are left out, and so is what is no file."""
+    if project.unsearched:
+        filling.leave(".", project.unsearched, named=True)
+    written = []
+    for path, status in project.entries:
+        if path in filling.files:
+            continue
+        why_not = _GENERATED if is_generated(path) else project.no_text(path, status)
+        if why_not:
+            filling.leave(path, why_not, named=False)
         else:
-            wanted = normal(pattern)
-            same = ((path, status) for path, status in self._all() if not path.isascii() and normal(path) == wanted)
-            self._take_all(pattern, same, "named")
-
-    def _take_all(self, pattern: str, found: Listing, reason: str) -> None:
-        count = 0
-        for path, status in found:
-            count += 1
-            self._take(path, status, reason)
-        if not count:
-            self._leave(pattern or ".", "matches no file")
-
-    def _take(self, path: str, status: os.stat_result | None, reason: str) -> None:
-        if path in self.files:
-            return
-        why_not = _hostile(path, status) or self._unreadable(path)
-        if why_not or status is None:
-            self._leave(path, why_not or "gone since it was listed")
-        else:
-            self.files[path] = ContextFile(path=path, reason=reason, bytes=status.st_size)
-
-    def _leave(self, path: str, reason: str) -> None:
-        self.left_out.setdefault(path, LeftOut(path=shown(path), reason=reason))
-
-    def _unreadable(self, path: str) -> str | None:
-        """Why a file is no text to read, told from its first bytes as git does."""
-        try:
-            head = self.tree.head(split(path), _SNIFFED)
-        except EditRefused as refusal:
-            return refusal.message.partition(": ")[2]
-        utf16 = head[:2] in (b"\xff\xfe", b"\xfe\xff")
-        return "a binary file" if b"\0" in head and not utf16 else None
-
-    def _beneath(self, folder: str) -> Iterator[tuple[str, os.stat_result | None]]:
-        prefix = folder.rstrip("/") + "/" if folder else ""
-        if self._listed is None:
-            return self._walk(split(folder) if folder else ())
-        return ((path, status) for path, status in self._all() if path.startswith(prefix))
-
-    def _all(self) -> list[tuple[str, os.stat_result | None]]:
-        if self._walked is None:
-            if self._listed is not None:
-                self._walked = [(path, self._status(path)) for path in self._listed]
-            else:
-                self._walked = list(self._walk(()))
-        return self._walked
-
-    def _walk(self, folder: tuple[str, ...]) -> Iterator[tuple[str, os.stat_result | None]]:
-        for count, entry in enumerate(walk(self.tree, folder)):
-            if count == MAX_WALKED:
-                self._leave("/".join(folder) or ".", f"not searched beyond its first {MAX_WALKED} files")
-                return
-            yield entry
-
-    def _status(self, path: str) -> os.stat_result | None:
-        try:
-            return self.tree.status(split(path))
-        except EditRefused:
-            return None
+            written.append(path)
+    return written
 
 
-def _hostile(path: str, status: os.stat_result | None) -> str | None:
-    if status is None:
-        return "gone since it was listed"
-    if not path.isprintable() and any("\udc80" <= character <= "\udcff" for character in path):
-        return "its name is no UTF-8"
-    if status.st_size > MAX_FILE_BYTES:
-        return f"{status.st_size} bytes: more than {MAX_FILE_BYTES}"
-    return None
+def _note(depth: Depth, named: Sequence[str], graph: ImportGraph) -> str:
+    if graph.unknown:
+        path, reason = next(iter(graph.unknown.items()))
+        more = f" and of {len(graph.unknown) - 1} more" if len(graph.unknown) > 1 else ""
+        return f"context: the imports of {path}{more} are not known: {reason}"
+    if depth == "moderate" and named and not any(map(language_of, named)):
+        return "context: only imports of Python, JavaScript, TypeScript and Go are followed: no named file has any"
+    return ""

@@ -35,6 +35,21 @@ def shown(path: str) -> str:
     return path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
+def printable(text: str) -> str:
+    """``shown``, with what is no visible character written out: line ends, controls, marks that turn the writing."""
+    text = shown(text)
+    return text if text.isprintable() else "".join(it if it.isprintable() else _escape(it) for it in text)
+
+
+def quoted(text: str) -> str:
+    """Between double quotes, so that it can be told where it ends."""
+    return '"' + printable(text.replace("\\", "\\\\").replace('"', '\\"')) + '"'
+
+
+def _escape(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
+
+
 def is_wild(pattern: str) -> bool:
     return bool(_WILD.search(pattern))
 

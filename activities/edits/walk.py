@@ -10,10 +10,15 @@ _NOT_ITS_OWN = """
     .pytest_cache .gradle .terraform .next .nuxt .turbo
 """
 SKIPPED_FOLDERS = frozenset(_NOT_ITS_OWN.split())
+MAX_DEPTH = 100
+"""Each folder on the way down holds a descriptor and two frames of the stack."""
 
 
 def walk(tree: WorkTree, folder: tuple[str, ...] = ()) -> Iterator[tuple[str, os.stat_result | None]]:
-    """Relative path and status of every entry that is no folder. Names that are no UTF-8 hold surrogate escapes."""
+    """Relative path and status of every entry that is no folder. Names that are no UTF-8 hold surrogate escapes.
+
+    A folder more than ``MAX_DEPTH`` deep is not entered: it is an entry itself.
+    """
     try:
         with tree.folder(folder) as descriptor:
             yield from _walk(descriptor, "/".join(folder))
@@ -26,7 +31,7 @@ def _walk(descriptor: int, prefix: str) -> Iterator[tuple[str, os.stat_result | 
         entries = sorted(found, key=lambda entry: entry.name)
     for entry in entries:
         path = f"{prefix}/{entry.name}" if prefix else entry.name
-        if not entry.is_dir(follow_symlinks=False):
+        if not entry.is_dir(follow_symlinks=False) or path.count("/") >= MAX_DEPTH:
             yield path, _status(entry)
         elif entry.name not in SKIPPED_FOLDERS:
             yield from _beneath(descriptor, entry.name, path)
