@@ -164,7 +164,7 @@ _GO_ON = {
     "model_context_window_exceeded": (prompts.CUT_OFF,),
     "pause_turn": (prompts.GO_ON,),
 }
-"""What answers an answer that is no end. Its last word must be ours: models take no conversation that ends in theirs."""
+"""What answers an answer that is no end. The last word must be ours: a model answers nothing that ends in its own."""
 
 _CUT = ("max_tokens", "model_context_window_exceeded")
 

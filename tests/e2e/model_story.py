@@ -25,6 +25,7 @@ streams:
     description: mend the calculator
     plan: Mend add, and write mul beside it.
     context: {files: ["*.py"], depth: minimal}
+    constraints: {timeout: 240000}
     commands:
       - command: python3 -m unittest -q
         critical: true

@@ -238,7 +238,7 @@ def test_a_key_that_is_refused_says_which_variable_to_look_at(lab: Lab) -> None:
 def test_a_budget_ends_the_execution_before_it_is_overdrawn(lab: Lab) -> None:
     project = story.project(lab)
     with scripted(lab):
-        bounded = story.MANIFEST.replace("    commands:", "    constraints: {maxTokens: 9000}\n    commands:")
+        bounded = story.MANIFEST.replace("timeout: 240000", "maxTokens: 9000")
         outcome = lab.run(bounded, project)
         told = document(lab, outcome)
     assert (outcome.code, told["error"]["code"]) == (1, "budget_exceeded")
