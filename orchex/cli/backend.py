@@ -6,8 +6,9 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
 
+from orchex.cli.follow import Backend
 from orchex.cli.text import is_terminal, paint
-from orchex.domain.errors import InvalidInput, NotFound
+from orchex.domain.errors import AccessDenied, InvalidInput, NotFound
 from orchex.door.client import DoorClient
 from orchex.door.protocol import Orchestrator, Reader
 from orchex.settings import Settings, load_settings
@@ -16,6 +17,7 @@ from orchex.stack.supervisor import answers
 
 T = TypeVar("T")
 _RECONNECT_SECONDS = 5.0
+_REMOTE_RETRIES = 3
 
 
 class Stack:
@@ -81,22 +83,57 @@ def has_store(settings: Settings) -> bool:
     return settings.database_url is not None or (settings.home / "orchex.db").exists()
 
 
+class Remote:
+    """A server of the API. Its client sends again what is worth it, so that nobody else has to."""
+
+    keep_every = 60.0
+
+    def connect(self) -> Orchestrator:
+        """Raises :class:`AccessDenied` without a key, and :class:`InvalidInput`. Nothing is sent yet."""
+        if not os.environ.get("ORCHEX_API_KEY"):
+            raise AccessDenied(
+                "ORCHEX_API_URL names a server, and there is no key for it",
+                hint="Set ORCHEX_API_KEY; or unset ORCHEX_API_URL to work on this machine.",
+            )
+        from orchex.client.aio.client import AsyncOrchexClient
+        from orchex.door.remote import RemoteOrchestrator
+
+        return RemoteOrchestrator(AsyncOrchexClient(max_retries=_REMOTE_RETRIES))
+
+    reconnect = connect
+
+    def keep(self) -> None:
+        """A server stays by itself."""
+
+
+def is_remote() -> bool:
+    """Whether a server is meant, and not this machine."""
+    return bool(os.environ.get("ORCHEX_API_URL"))
+
+
 def local_settings() -> Settings:
     """The settings of a command that works on this machine. Raises :class:`InvalidInput` when a server is meant."""
-    if os.environ.get("ORCHEX_API_URL"):
+    if is_remote():
         raise InvalidInput(
-            "ORCHEX_API_URL is set, and this release cannot talk to a server yet.",
+            "ORCHEX_API_URL names a server, and this command works on this machine alone.",
             hint="Unset ORCHEX_API_URL to work on this machine.",
         )
     return load_settings()
 
 
-def stack() -> Stack:
-    return Stack(local_settings())
+def stack() -> Backend[Orchestrator]:
+    """Whoever carries out executions: a server if one is named, else the stack of this home."""
+    return Remote() if is_remote() else Stack(load_settings())
 
 
-def readings() -> Readings:
-    return Readings(local_settings())
+def readings() -> Backend[Reader]:
+    """Whoever can be read from without starting anything."""
+    return Remote() if is_remote() else Readings(load_settings())
+
+
+def is_empty() -> bool:
+    """Whether nothing was ever started on this machine; what a server has is the server's to say."""
+    return not is_remote() and not has_store(load_settings())
 
 
 async def named(reader: Reader, execution: str) -> str:

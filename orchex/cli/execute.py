@@ -36,13 +36,13 @@ def exec_manifest(
     from orchex.engine.compile import chosen_streams
     from orchex.manifest import load_manifest, render
 
-    folder = project_folder(project)
+    where, folder = _place(project)
     loaded = render(load_manifest(manifest, project=folder), pairs(inputs or []))
     for name, stream in chosen_streams(loaded, tuple(streams or ())).items():
-        if not (model or stream.model or loaded.model or guidance.has_model(backend.environment())):
+        if not (model or stream.model or loaded.model or _has_model()):
             raise guidance.no_model_for(name, str(manifest))
     request = StartRequest(
-        project=str(folder),
+        project=where,
         manifest=loaded,
         streams=tuple(streams or ()),
         options=_start_options(dry_run, no_apply, model, approve_plan).model_copy(
@@ -74,12 +74,12 @@ def run_task(
     json: options.Json = False,
 ) -> None:
     """Carry out a task: by a model that plans it, or by a runbook of your own."""
-    if plan is None and model is None and not guidance.has_model(backend.environment()):
+    if plan is None and model is None and not _has_model():
         raise guidance.no_plan_for(task)
     chosen = model or (RUNBOOK if plan is not None else None)
     limits = {"max_steps": max_steps, "timeout": timeout, "max_tokens": max_tokens, "max_cost_usd": max_cost}
     request = StartRequest(
-        project=str(project_folder(project)),
+        project=_place(project)[0],
         task=task,
         plan=_read_plan(plan) if plan else None,
         files=tuple(files or ()),
@@ -104,6 +104,19 @@ def resume(execution: options.Execution, detach: options.Detach = False, json: o
         )
 
     raise typer.Exit(backend.run(begin()))
+
+
+def _place(project: Path | None) -> tuple[str, Path | None]:
+    """The project as a request names it, and its folder, if it is on this machine: a server knows its own by names."""
+    if backend.is_remote():
+        return str(project or ""), None
+    folder = project_folder(project)
+    return str(folder), folder
+
+
+def _has_model() -> bool:
+    """Whether there is one for who names none; what a server has is the server's to say."""
+    return backend.is_remote() or guidance.has_model(backend.environment())
 
 
 def project_folder(given: Path | None) -> Path:

@@ -6,25 +6,47 @@ import traceback
 from enum import IntEnum
 
 from orchex.cli.text import clean, paint
-from orchex.domain.errors import Conflict, InvalidInput, InvalidManifest, OrchexError, StackError
+from orchex.domain.errors import (
+    AccessDenied,
+    Conflict,
+    InvalidInput,
+    InvalidManifest,
+    OrchexError,
+    PaymentRequired,
+    ServerUnreachable,
+    StackError,
+    TooMany,
+)
 
 
 class ExitCode(IntEnum):
-    """What scripts may rely on. 3 (not authorised) and 4 (quota, rate limit) are kept for servers."""
+    """What scripts may rely on."""
 
     OK = 0
     FAILED = 1
     USAGE = 2
+    NOT_AUTHORISED = 3
+    LIMITED = 4
+    """A quota, a rate, or an invoice that is open."""
     CANCELLED = 5
     UNREACHABLE = 6
     DETACHED = 130
     """Left alone by a second Ctrl-C: the execution goes on without this command."""
 
 
+_CODES: tuple[tuple[type[OrchexError], ExitCode], ...] = (
+    (InvalidInput, ExitCode.USAGE),
+    (Conflict, ExitCode.USAGE),
+    (AccessDenied, ExitCode.NOT_AUTHORISED),
+    (PaymentRequired, ExitCode.LIMITED),
+    (TooMany, ExitCode.LIMITED),
+    (StackError, ExitCode.UNREACHABLE),
+    (ServerUnreachable, ExitCode.UNREACHABLE),
+)
+
+
 def code_of_error(error: OrchexError) -> ExitCode:
-    if isinstance(error, (InvalidInput, Conflict)):
-        return ExitCode.USAGE
-    return ExitCode.UNREACHABLE if isinstance(error, StackError) else ExitCode.FAILED
+    return next((code for kind, code in _CODES if isinstance(error, kind)), ExitCode.FAILED)
 
 
 def report(error: OrchexError) -> ExitCode:

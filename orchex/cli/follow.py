@@ -73,6 +73,7 @@ class Link(Generic[R]):
                     yield entry
                     if entry.type.terminal:
                         return
+                return
             except StackError as error:
                 await self._find_again(error, began)
 

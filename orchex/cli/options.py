@@ -9,7 +9,10 @@ Execution = Annotated[str, typer.Argument(metavar="ID", help="An execution's id,
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout and nothing else there.")]
 Project = Annotated[
     Path | None,
-    typer.Option(metavar="DIR", help="The folder to work on; the git toplevel, else the current folder, by default."),
+    typer.Option(
+        metavar="DIR",
+        help="The folder to work on; the git toplevel, else the current folder, by default. On a server, a name.",
+    ),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Plan, and change nothing.")]
 Model = Annotated[str | None, typer.Option(help="The model of every stream, or `runbook`.")]

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from orchex.cli import backend, options
-from orchex.cli.follow import Link, follow
+from orchex.cli.follow import Backend, Link, follow
 from orchex.cli.lines import LineView
 from orchex.cli.patches import coloured, file_changes, stat
 from orchex.cli.spoken import spoken
@@ -41,7 +41,7 @@ def list_executions(
     """List executions, newest first."""
     readings = backend.readings()
     page = ExecutionList()
-    if backend.has_store(backend.local_settings()):
+    if not backend.is_empty():
         page = backend.run(readings.connect().page(limit, before, tuple(statuses or ())))
     if json:
         put(page.model_dump_json(by_alias=True, indent=2))
@@ -87,7 +87,7 @@ def diff(
         sys.stdout.buffer.flush()
 
 
-async def _status(readings: backend.Readings, reader: Reader, name: str, watch: bool, json: bool) -> None:
+async def _status(readings: Backend[Reader], reader: Reader, name: str, watch: bool, json: bool) -> None:
     execution_id = await backend.named(reader, name)
     execution = await reader.get(execution_id)
     if watch and not execution.status.terminal:
@@ -111,7 +111,7 @@ async def _logs(reader: Reader, name: str, transcript: bool) -> None:
                 _put_output("\n".join(spoken(await reader.artifact(entry.execution_id, name))))
 
 
-async def _follow_logs(stack: backend.Stack, orchestrator: Orchestrator, name: str) -> None:
+async def _follow_logs(stack: Backend[Orchestrator], orchestrator: Orchestrator, name: str) -> None:
     execution_id = await backend.named(orchestrator, name)
     view = LineView(sys.stdout)
     link = Link(orchestrator, stack, view.say)

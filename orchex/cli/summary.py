@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import TextIO
 
+from orchex.cli.backend import is_remote
 from orchex.cli.board import Board, StepState
 from orchex.cli.lines import mark
 from orchex.cli.patches import file_changes, stat
@@ -77,16 +78,23 @@ def _planned(execution: Execution, board: Board) -> Iterator[str]:
 
 def _where(execution: Execution) -> str:
     if execution.result and execution.result.applied:
-        return f"applied to {clean(execution.project)}"
+        return f"applied to {_place(execution) or 'its project'}"
     return "kept, not applied"
+
+
+def _place(execution: Execution) -> str:
+    """Its folder; on a server the name of its project, if the server still has one there."""
+    return clean(execution.project)
 
 
 def _next(execution: Execution, *, changed: bool, stream: TextIO) -> Iterator[str]:
     applied = bool(execution.result and execution.result.applied)
+    here = not is_remote()  # trees on a server are not reached from here
     commands = {
         f"orchex diff {execution.id}": changed and "see the changes",
-        f"orchex undo {execution.id}": changed and applied and "take them back out",
-        f"orchex apply {execution.id}": changed
+        f"orchex undo {execution.id}": here and changed and applied and "take them back out",
+        f"orchex apply {execution.id}": here
+        and changed
         and not applied
         and execution.status is Status.COMPLETED
         and "put them into your tree",
@@ -104,7 +112,7 @@ def state(execution: Execution, stream: TextIO) -> Iterator[str]:
     """Where an execution stands, for ``orchex status``."""
     yield f"{paint(execution.id, 'bold', stream)}  {execution.status}  {span(execution.elapsed / 1000)}"
     about = execution.task or (execution.manifest and f"manifest {execution.manifest}") or ""
-    yield f"  {one_line(about)} in {clean(execution.project)}"
+    yield f"  {one_line(about)}{' in ' if _place(execution) else ''}{_place(execution)}"
     yield f"  started {_local(execution.started_at or execution.created_at)}{_resumed(execution)}"
     for one in execution.streams:
         reason = f": {one_line(one.reason)}" if one.reason else ""

@@ -66,13 +66,14 @@ async def carry_out(
 ) -> ExitCode:
     """Begin an execution, wait for it, say how it ended.
 
-    The id is chosen here, so that beginning again after a lost answer begins nothing twice.
+    An id is chosen here, so that beginning again after a lost answer begins nothing twice; a server may choose another.
     """
     execution_id = new_execution_id()
     view = screen(json=manner.json)
     link = Link(orchestrator, backend, view.say)
     try:
-        await link.call(lambda engine: begin(engine, execution_id))
+        chosen = execution_id
+        execution_id = await link.call(lambda engine: begin(engine, chosen))
         if manner.detach:
             put(document(await link.call(lambda engine: engine.get(execution_id))) if manner.json else execution_id)
             return ExitCode.OK

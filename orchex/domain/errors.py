@@ -45,7 +45,8 @@
     ├── CommandHostLost             the process that watched a command vanished; how it ended is unknown
     ├── StorageError                read-only home, damaged store, a database that does not answer
     │   └── StorageFull             disk full
-    └── StackError                  the embedded stack could not be started, or Temporal does not answer
+    ├── StackError                  the embedded stack could not be started, or Temporal does not answer
+    └── ServerUnreachable           a server of the API gave no answer, or none that can be used: CLI exit 6
 """
 
 from collections.abc import Iterable
@@ -300,4 +301,9 @@ class StorageFull(StorageError):
 
 class StackError(OrchexError):
     code = "engine_unavailable"
+    retryable = True
+
+
+class ServerUnreachable(OrchexError):
+    code = "server_unreachable"
     retryable = True

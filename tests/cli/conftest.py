@@ -56,12 +56,12 @@ class Orchex:
             check=False,
         )
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
+    def start(self, *arguments: str, **more: str) -> subprocess.Popen[str]:
         """The command, not waited for; its stdout is a pipe."""
         return subprocess.Popen(
             orchex_argv(*arguments),
             cwd=self.folder,
-            env=environment(self.home),
+            env=environment(self.home, **more),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             text=True,

@@ -106,8 +106,10 @@ def test_a_manifest_with_mistakes_shows_each_at_its_place(alone: Orchex, write: 
 @pytest.mark.parametrize("command", [("list",), ("status",), ("run", "x", "--plan", "greeting.txt"), ("cancel", "x")])
 def test_a_server_is_not_silently_replaced_by_this_machine(alone: Orchex, command: tuple[str, ...]) -> None:
     ended = alone(*command, ORCHEX_API_URL="https://orchex.example.org")
-    assert ended.returncode == 2
+    assert ended.returncode == 3
     assert "ORCHEX_API_URL" in ended.stderr
+    assert "Set ORCHEX_API_KEY" in ended.stderr
+    assert not alone.home.exists()
 
 
 def test_a_wrong_setting_is_named(alone: Orchex) -> None:
@@ -143,5 +145,6 @@ def test_the_exit_code_follows_the_kind_of_error(error: errors.OrchexError, code
 
 def test_the_exit_codes_are_the_documented_ones() -> None:
     assert {code.name: code.value for code in ExitCode} == {
-        "OK": 0, "FAILED": 1, "USAGE": 2, "CANCELLED": 5, "UNREACHABLE": 6, "DETACHED": 130,
+        "OK": 0, "FAILED": 1, "USAGE": 2, "NOT_AUTHORISED": 3, "LIMITED": 4, "CANCELLED": 5, "UNREACHABLE": 6,
+        "DETACHED": 130,
     }  # fmt: skip

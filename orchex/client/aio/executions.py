@@ -87,6 +87,11 @@ class AsyncExecutions:
         body = {"reason": reason} if reason else {}
         return self._handle(await self._document(post(f"{_path(execution_id)}/cancel", body)))
 
+    async def resume(self, execution_id: str, *, idempotency_key: str | None = None) -> AsyncExecutionHandle:
+        """Go on from where a failed or cancelled one stopped, as a new execution with a fresh clock."""
+        call = post(f"{_path(execution_id)}/resume", idempotency_key=idempotency_key)
+        return self._handle(await self._document(call))
+
     async def approve(
         self, execution_id: str, *, plan_hash: str | None = None, reason: str = ""
     ) -> AsyncExecutionHandle:
@@ -101,7 +106,7 @@ class AsyncExecutions:
         """Refuse the plan that it waits with; it fails as ``plan_rejected``."""
         return await self._decide(execution_id, "reject", plan_hash, reason)
 
-    async def events(self, execution_id: str, *, after: int = 0, follow: bool = True) -> AsyncIterator[Event]:
+    async def events(self, execution_id: str, *, after: int = 0, follow: bool = True) -> AsyncGenerator[Event, None]:
         """Every event behind sequence number ``after``, once and in order, up to the terminal one as it comes.
 
         Connections that end are taken up again. With ``follow=False``: those there are.

@@ -68,6 +68,10 @@ class AsyncExecutionHandle:
         self.document = (await self._executions.cancel(self.id, reason=reason)).document
         return self
 
+    async def resume(self) -> "AsyncExecutionHandle":
+        """Go on from where it stopped, if it failed or was cancelled; the handle of a new execution."""
+        return await self._executions.resume(self.id)
+
     async def approve(self, *, plan_hash: str | None = None, reason: str = "") -> "AsyncExecutionHandle":
         """Let it go on with the plan it waits with; itself."""
         self.document = (await self._executions.approve(self.id, plan_hash=plan_hash, reason=reason)).document

@@ -89,6 +89,11 @@ class Executions:
         body = {"reason": reason} if reason else {}
         return self._handle(self._document(post(f"{_path(execution_id)}/cancel", body)))
 
+    def resume(self, execution_id: str, *, idempotency_key: str | None = None) -> ExecutionHandle:
+        """Go on from where a failed or cancelled one stopped, as a new execution with a fresh clock."""
+        call = post(f"{_path(execution_id)}/resume", idempotency_key=idempotency_key)
+        return self._handle(self._document(call))
+
     def approve(self, execution_id: str, *, plan_hash: str | None = None, reason: str = "") -> ExecutionHandle:
         """Let an execution that waits with its plan go on. ``plan_hash`` is that of the plan that was looked at,
         ``streams[].plan_hash`` of the document; by default the one that waits now.
@@ -99,7 +104,7 @@ class Executions:
         """Refuse the plan that it waits with; it fails as ``plan_rejected``."""
         return self._decide(execution_id, "reject", plan_hash, reason)
 
-    def events(self, execution_id: str, *, after: int = 0, follow: bool = True) -> Iterator[Event]:
+    def events(self, execution_id: str, *, after: int = 0, follow: bool = True) -> Generator[Event, None, None]:
         """Every event behind sequence number ``after``, once and in order, up to the terminal one as it comes.
 
         Connections that end are taken up again. With ``follow=False``: those there are.

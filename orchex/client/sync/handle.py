@@ -70,6 +70,10 @@ class ExecutionHandle:
         self.document = (self._executions.cancel(self.id, reason=reason)).document
         return self
 
+    def resume(self) -> "ExecutionHandle":
+        """Go on from where it stopped, if it failed or was cancelled; the handle of a new execution."""
+        return self._executions.resume(self.id)
+
     def approve(self, *, plan_hash: str | None = None, reason: str = "") -> "ExecutionHandle":
         """Let it go on with the plan it waits with; itself."""
         self.document = (self._executions.approve(self.id, plan_hash=plan_hash, reason=reason)).document
