@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from pydantic.alias_generators import to_camel
@@ -29,25 +30,25 @@ def execution_body(
         if isinstance(value, str):
             raise InvalidInput(f"{name} is a list, not one text", hint=f"{name}=[{value!r}]")
     context = {
-        "files": [os.fspath(file) for file in files],
+        "files": [os.fspath(file) for file in files] or None,
         "environment": environment,
         "depth": depth,
         "project": project,
     }
-    return _given(
+    return given(
         {
             "task": task,
             "manifest": manifest,
-            "streams": list(streams),
-            "context": _given(context),
-            "options": camel(options or {}),
-            "metadata": dict(metadata or {}),
+            "streams": list(streams) or None,
+            "context": given(context) or None,
+            "options": camel(options or {}) or None,
+            "metadata": dict(metadata or {}) or None,
         }
     )
 
 
 def decision(plan_hash: str, reason: str) -> dict[str, str]:
-    return _given({"planHash": plan_hash, "reason": reason or None})
+    return given({"planHash": plan_hash, "reason": reason or None})
 
 
 def waiting_plan(events: Sequence[Event]) -> str:
@@ -63,5 +64,13 @@ def camel(members: Mapping[str, Any]) -> dict[str, Any]:
     return {to_camel(name) if "_" in name else name: value for name, value in members.items()}
 
 
-def _given(members: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in members.items() if value is not None and value not in ([], {})}
+def moment(at: datetime | None) -> str | None:
+    """RFC 3339. Raises :class:`InvalidInput` for a time that could be anywhere."""
+    if at is not None and at.tzinfo is None:
+        raise InvalidInput("a time without a time zone is not a moment", hint="Use datetime.now(UTC) + timedelta(…).")
+    return at.isoformat() if at else None
+
+
+def given(members: Mapping[str, Any]) -> dict[str, Any]:
+    """Without what is null: the server's defaults hold. What is empty was meant to be, as no scopes at all."""
+    return {name: value for name, value in members.items() if value is not None}

@@ -1,12 +1,17 @@
 """What the server answers, as frozen models. Members are camelCase on the wire; unknown ones are ignored."""
 
 from datetime import datetime
-from typing import Any, Literal, TypedDict
+from typing import Any, Generic, Literal, TypedDict, TypeVar
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from orchex.domain.access import Role
 from orchex.domain.execution import Failure, Metrics, Moment, Progress, Result, Status, Step, StreamState
+from orchex.domain.subscription import Subscription
+from orchex.domain.team import ApiKey, Team
+
+T = TypeVar("T")
 
 
 class Options(TypedDict, total=False):
@@ -81,9 +86,40 @@ class EventPage(Document):
     has_more: bool = False
 
 
-class ExecutionPage(Document):
-    """Newest first; ``next_cursor`` is what ``before`` takes for the next page."""
+class Page(Document, Generic[T]):
+    """One page, newest first; ``next_cursor`` is what ``before`` takes for the next one."""
 
-    data: tuple[ExecutionDocument, ...] = ()
+    data: tuple[T, ...] = ()
     has_more: bool = False
     next_cursor: str | None = None
+
+
+class TeamDocument(Team):
+    """``etag`` names this state of it: an update that gives it changes no other state."""
+
+    etag: str = ""
+
+
+class CreatedApiKey(ApiKey):
+    """``key`` is its clear text, which the server tells this once; it shows in no representation."""
+
+    key: str = Field(repr=False)
+
+
+class Me(Document):
+    """Whom a key stands for. ``scopes`` is what it may do: its own, as far as its owner's role reaches."""
+
+    key_id: str
+    user_id: str
+    email: str
+    name: str
+    role: Role
+    scopes: tuple[str, ...]
+    expires_at: datetime | None = None
+    team: Team
+
+
+class SubscriptionChange(Subscription):
+    """``checkout_url`` is where a person pays for a change that waits for it."""
+
+    checkout_url: str | None = None

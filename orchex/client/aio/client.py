@@ -7,11 +7,15 @@ from types import TracebackType
 
 import httpx2
 
+from orchex.client.aio.account import AsyncBilling, AsyncUsage
 from orchex.client.aio.executions import AsyncExecutions
 from orchex.client.aio.handle import AsyncExecutionHandle
+from orchex.client.aio.keys import AsyncApiKeys
+from orchex.client.aio.teams import AsyncMembers, AsyncTeams
 from orchex.client.aio.transport import AsyncTransport
+from orchex.client.calls import Call
 from orchex.client.config import configure
-from orchex.client.models import Options
+from orchex.client.models import Me, Options
 from orchex.client.retries import RetryPolicy
 from orchex.domain.errors import InvalidInput
 
@@ -51,6 +55,11 @@ class AsyncOrchexClient:
                 ) from error
         self._transport = AsyncTransport(config, http_client, RetryPolicy(max_retries), timeout)
         self.executions = AsyncExecutions(self._transport)
+        self.teams = AsyncTeams(self._transport)
+        self.members = AsyncMembers(self._transport)
+        self.api_keys = AsyncApiKeys(self._transport)
+        self.usage = AsyncUsage(self._transport)
+        self.billing = AsyncBilling(self._transport)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.base_url}>"
@@ -87,6 +96,10 @@ class AsyncOrchexClient:
             metadata=metadata,
             idempotency_key=idempotency_key,
         )
+
+    async def me(self) -> Me:
+        """Whom the key stands for, and what it may do."""
+        return await self._transport.model(Me, Call("GET", "/me"))
 
     async def close(self) -> None:
         """Let go of the connections."""

@@ -6,11 +6,12 @@ from contextlib import aclosing
 
 from orchex.client.aio.following import AsyncFollower
 from orchex.client.aio.handle import AsyncExecutionHandle
+from orchex.client.aio.pages import items
 from orchex.client.aio.transport import AsyncTransport
 from orchex.client.bodies import decision, execution_body, waiting_plan
 from orchex.client.calls import Call, Query, post, segment, segments
 from orchex.client.deadline import Deadline
-from orchex.client.models import Event, EventPage, ExecutionDocument, ExecutionPage, Options
+from orchex.client.models import Event, EventPage, ExecutionDocument, Options, Page
 from orchex.domain.execution import Status
 
 
@@ -64,23 +65,18 @@ class AsyncExecutions:
 
     async def page(
         self, *, status: Status | str | Sequence[Status | str] = (), limit: int = 50, before: str | None = None
-    ) -> ExecutionPage:
+    ) -> Page[ExecutionDocument]:
         """One page, newest first; ``before`` is the ``next_cursor`` of the page before this one, or an id."""
-        statuses = [str(one) for one in ([status] if isinstance(status, str) else status)]
-        query: Query = {"status": statuses, "limit": limit, "before": before}
-        return await self._transport.model(ExecutionPage, Call("GET", "/executions", query=query))
+        query: Query = {"status": _statuses(status), "limit": limit, "before": before}
+        return await self._transport.model(Page[ExecutionDocument], Call("GET", "/executions", query=query))
 
     async def list(
         self, *, status: Status | str | Sequence[Status | str] = (), limit: int = 50, before: str | None = None
     ) -> AsyncIterator[AsyncExecutionHandle]:
         """All of them, newest first; pages of ``limit`` are read as they are needed."""
-        while True:
-            page = await self.page(status=status, limit=limit, before=before)
-            for document in page.data:
-                yield self._handle(document)
-            if not page.has_more or page.next_cursor is None:
-                return
-            before = page.next_cursor
+        query: Query = {"status": _statuses(status), "limit": limit, "before": before}
+        async for document in items(self._transport, Page[ExecutionDocument], "/executions", query):
+            yield self._handle(document)
 
     async def cancel(self, execution_id: str, *, reason: str = "") -> AsyncExecutionHandle:
         """Ask it to stop; harmless when it has ended. The answer may still be ``cancelling``: ``wait`` for the end."""
@@ -163,3 +159,7 @@ class AsyncExecutions:
 
 def _path(execution_id: str) -> str:
     return f"/executions/{segment(execution_id)}"
+
+
+def _statuses(status: Status | str | Sequence[Status | str]) -> tuple[str, ...]:
+    return tuple(str(one) for one in ([status] if isinstance(status, str) else status))

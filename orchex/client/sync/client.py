@@ -9,11 +9,15 @@ from types import TracebackType
 
 import httpx2
 
+from orchex.client.calls import Call
 from orchex.client.config import configure
-from orchex.client.models import Options
+from orchex.client.models import Me, Options
 from orchex.client.retries import RetryPolicy
+from orchex.client.sync.account import Billing, Usage
 from orchex.client.sync.executions import Executions
 from orchex.client.sync.handle import ExecutionHandle
+from orchex.client.sync.keys import ApiKeys
+from orchex.client.sync.teams import Members, Teams
 from orchex.client.sync.transport import Transport
 from orchex.domain.errors import InvalidInput
 
@@ -53,6 +57,11 @@ class OrchexClient:
                 ) from error
         self._transport = Transport(config, http_client, RetryPolicy(max_retries), timeout)
         self.executions = Executions(self._transport)
+        self.teams = Teams(self._transport)
+        self.members = Members(self._transport)
+        self.api_keys = ApiKeys(self._transport)
+        self.usage = Usage(self._transport)
+        self.billing = Billing(self._transport)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.base_url}>"
@@ -89,6 +98,10 @@ class OrchexClient:
             metadata=metadata,
             idempotency_key=idempotency_key,
         )
+
+    def me(self) -> Me:
+        """Whom the key stands for, and what it may do."""
+        return self._transport.model(Me, Call("GET", "/me"))
 
     def close(self) -> None:
         """Let go of the connections."""
