@@ -4,6 +4,7 @@ import hashlib
 import re
 
 from activities.commands.spec import CommandOutcome
+from activities.noise import steady
 
 CATEGORIES = ("timeout", "syntax", "type", "lint", "test", "build", "runtime")
 
@@ -36,17 +37,6 @@ _KIND_OF_COMMAND = (
     ("build", re.compile(r"\b(?:build|compile|make|webpack|vite|cargo|go build)\b")),
 )
 
-_NOISE = (
-    (re.compile(r"\x1b\[[0-9;]*[A-Za-z]"), ""),
-    (re.compile(r"0x[0-9a-fA-F]+"), "0x"),
-    (re.compile(r"/(?:tmp|var/tmp)/\S+"), "/tmp"),
-    (re.compile(r"\b\d+(?:\.\d+)?\s?(?:ms|s|sec|secs|seconds|µs|us|ns|m)\b"), "T"),
-    (re.compile(r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d\S*"), "T"),
-    (re.compile(r"\b\d\d:\d\d:\d\d(?:\.\d+)?\b"), "T"),
-    (re.compile(r"\b(?:pid|PID|port|seed)[ =:]+\d+"), "N"),
-    (re.compile(r"[ \t]+"), " "),
-)
-
 
 def category_of(command: str, outcome: CommandOutcome) -> str:
     """One of :data:`CATEGORIES`: by what the output says, else by what the command is called."""
@@ -61,9 +51,6 @@ def category_of(command: str, outcome: CommandOutcome) -> str:
 
 def signature_of(outcome: CommandOutcome) -> str:
     """The same for the same failure: SHA-256 of how it ended and its output, without times, addresses and the like."""
-    text = outcome.output
-    for sign, instead in _NOISE:
-        text = sign.sub(instead, text)
     how = "timeout" if outcome.timed_out else f"{outcome.exit_code} {outcome.signal}"
-    lines = "\n".join(line.strip() for line in text.splitlines() if line.strip())
+    lines = "\n".join(" ".join(line.split()) for line in steady(outcome.output).splitlines() if line.strip())
     return hashlib.sha256(f"{how}\n{lines}".encode(errors="replace")).hexdigest()

@@ -4,11 +4,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from activities.commands.environment import command_environment, secret_values
+from activities.commands.redaction import redact
 from activities.commands.resolve import resolve
 from activities.commands.runner import CommandRunner
 from activities.commands.spec import CommandOutcome, CommandSpec
 from activities.dependencies import mount_plan
 from activities.messages import StepRequest
+from activities.noise import relative
 from activities.workspaces.workspace import Workspace
 
 
@@ -58,6 +60,11 @@ class Scene:
                 secrets=tuple(secret_values(self.environ)),
             )
         )
+
+    def screen(self, text: str) -> str:
+        """``text`` as a model may see it: without secrets, and without telling where the project lies."""
+        roots = (self.workspace.repository.folder, self.workspace.root)
+        return redact(relative(text, roots), secret_values(self.environ))
 
     @property
     def log(self) -> str | None:

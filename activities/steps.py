@@ -65,7 +65,7 @@ class StepActivities:
         report = _command_report(request, outcome, tests=tests)
         if command is None and outcome.ok and not report.tests_passed:
             report = report.model_copy(update={"failure": _nothing_tested(request)})
-        said = None if outcome.ok else await in_thread(self._blobs.put_text, for_a_model(outcome.output))
+        said = None if outcome.ok else await in_thread(self._blobs.put_text, for_a_model(scene.screen(outcome.output)))
         return Done(report.model_copy(update={"log": scene.log, "said": said}))
 
 

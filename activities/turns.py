@@ -4,7 +4,7 @@ The answer is on record before a tool acts on it. When a worker dies in between,
 checkpoint before, reads the recorded answer, and performs its tools again: nothing is asked, or paid for, twice.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from typing import NamedTuple
 
 from temporalio import activity
@@ -71,7 +71,7 @@ class TurnActivities:
         said = await self._ask(scene, request, before)
         result = said.answer.result
         outcomes = await self._perform(scene, request, result)
-        told, loops = _told(result, outcomes, before, scene.environ)
+        told, loops = _told(result, outcomes, before, scene.screen)
         transcript = await in_thread(self._remember, request, transcript, said.answer, told)
         cut = request.cut + 1 if result.stop_reason in _CUT else 0
         failure = _failure(result, cut)
@@ -170,10 +170,10 @@ _CUT = ("max_tokens", "model_context_window_exceeded")
 
 
 def _told(
-    result: TurnResult, outcomes: list[ToolOutcome], before: tuple[Message, ...], environ: Mapping[str, str]
+    result: TurnResult, outcomes: list[ToolOutcome], before: tuple[Message, ...], screen: Callable[[str], str]
 ) -> tuple[Message | None, tuple[str, ...]]:
     """What the model is told in return, null when it waits for nothing; and notes for the journal."""
-    results, loops = answers(result.tool_calls, outcomes, before, environ)
+    results, loops = answers(result.tool_calls, outcomes, before, screen)
     content = (*results, *(TextBlock(text=text) for text in _GO_ON.get(result.stop_reason, ())))
     return (Message(role="user", content=content) if content else None), loops
 

@@ -2,10 +2,8 @@
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 
-from activities.commands.environment import secret_values
-from activities.commands.redaction import redact
 from activities.tools import ToolOutcome
 from orchex.domain.turn import Message, ToolResultBlock, ToolUseBlock
 
@@ -25,15 +23,17 @@ def answers(
     calls: Sequence[ToolUseBlock],
     outcomes: Sequence[ToolOutcome],
     before: Sequence[Message],
-    environ: Mapping[str, str],
+    screen: Callable[[str], str],
 ) -> tuple[tuple[ToolResultBlock, ...], tuple[str, ...]]:
-    """The results to send back, and notes on calls that go in circles. ``before`` is the transcript so far."""
-    secrets = secret_values(environ)
+    """The results to send back, and notes on calls that go in circles.
+
+    ``before`` is the transcript so far; ``screen`` takes out of a text what a model is not to see.
+    """
     failed = _failed_calls(before)
     blocks: list[ToolResultBlock] = []
     notes: list[str] = []
     for call, outcome in zip(calls, outcomes, strict=True):
-        content = _fit(redact(outcome.block.content, secrets))
+        content = _fit(screen(outcome.block.content))
         if call.name in _QUOTING and outcome.ran:
             content = DATA + content
         if outcome.failed and outcome.ran:

@@ -12,7 +12,7 @@ import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -23,6 +23,7 @@ from pydantic import ValidationError
 from activities.commands.environment import secret_values
 from activities.commands.redaction import redact
 from activities.models.drift import drift
+from activities.noise import steady
 from activities.threads import in_thread
 from orchex.domain.errors import ModelUnavailable
 from orchex.domain.turn import TurnRequest, TurnResult
@@ -138,20 +139,28 @@ def _canonical(request: TurnRequest, secrets: tuple[str, ...]) -> Json:
 
 
 def _digest(asked: Json) -> str:
-    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
+    """The same for requests that ask the same: how long a test took, or what is left of a budget, asks for nothing."""
+    meant = {name: value for name, value in asked.items() if name != "max_tokens"}
+    return hashlib.sha256(json.dumps(_each_text(meant, steady), sort_keys=True).encode()).hexdigest()
 
 
 def _redacted(value: Json, secrets: tuple[str, ...]) -> Json:
-    def clean(value: object, name: str = "") -> object:
+    return _each_text(value, lambda text: redact(text, secrets))
+
+
+def _each_text(value: Json, change: Callable[[str], str]) -> Json:
+    """``value`` with every text in it changed that is somebody's words."""
+
+    def changed(value: object, name: str = "") -> object:
         if isinstance(value, str):
-            return value if name in _VERBATIM else redact(value, secrets)
+            return value if name in _VERBATIM else change(value)
         if isinstance(value, dict):
-            return {key: clean(inner, key) for key, inner in value.items()}
+            return {key: changed(inner, key) for key, inner in value.items()}
         if isinstance(value, list):
-            return [clean(inner, name) for inner in value]
+            return [changed(inner, name) for inner in value]
         return value
 
-    return {key: clean(inner, key) for key, inner in value.items()}
+    return {key: changed(inner, key) for key, inner in value.items()}
 
 
 # -- the file

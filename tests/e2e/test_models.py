@@ -245,6 +245,33 @@ def test_a_budget_ends_the_execution_before_it_is_overdrawn(lab: Lab) -> None:
     assert 0 < told["metrics"]["tokensUsed"] <= 9000
 
 
+def test_a_cassette_replays_the_whole_story_with_neither_key_nor_server(lab: Lab, tmp_path: Path) -> None:
+    """On another copy of the project, with other times in the output of its tests."""
+    cassette = tmp_path / "cassette.jsonl"
+    with scripted(lab):
+        lab.environ |= {"ORCHEX_CASSETTE": f"record:{cassette}"}
+        assert lab.run(story.MANIFEST, story.project(lab)).code == 0
+    assert KEY not in cassette.read_text()
+    lab.environ = {"ORCHEX_CASSETTE": f"replay:{cassette}"}
+    try:
+        project = story.project(lab)
+        well_ended(lab.run(story.MANIFEST, project), project)
+        drifted = lab.run(story.MANIFEST.replace("Mend add, and", "Mend add, or"), story.project(lab))
+    finally:
+        lab.environ = {}
+    assert drifted.code == 1
+    assert "holds no answer to this request" in drifted.said
+
+
+def test_where_the_project_lies_is_told_to_nobody(lab: Lab) -> None:
+    project = story.project(lab)
+    with scripted(lab) as server:
+        assert lab.run(story.MANIFEST, project).code == 0
+    asked = "".join(json.dumps(entry.body) for entry in server.turns)
+    assert 'File \\"test_calc.py\\"' in asked
+    assert str(lab.folder) not in asked
+
+
 def test_with_neither_key_nor_model_the_ways_on_are_told(lab: Lab) -> None:
     done = subprocess.run(
         orchex_argv("run", "Mend it"), cwd=lab.folder, env=environment(lab.home), capture_output=True, text=True,
