@@ -1,13 +1,14 @@
 """Lists: newest first, a page at a time, each page naming the next."""
 
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Generic, TypeVar
 from urllib.parse import urlencode
 
 from fastapi import Query
 from pydantic import AfterValidator
 from starlette.datastructures import URL
 from starlette.requests import Request
+from starlette.responses import Response
 
 from api.problems import Problem
 from orchex.domain.execution import Wire
@@ -54,6 +55,12 @@ def next_link(request: Request, cursor: str) -> dict[str, str]:
     return {"Link": f'<{URL(str(request.url)).path}?{urlencode([*query, ("before", cursor)])}>; rel="next"'}
 
 
-def newest_first(rows: Sequence[Any], limit: int) -> tuple[Sequence[Any], bool]:
-    """The page out of ``limit + 1`` rows asked for, and whether there are more."""
-    return rows[:limit], len(rows) > limit
+def page_answer(
+    request: Request, page: type[Page[Item]], rows: Sequence[Item], limit: int, id_of: Callable[[Item], str]
+) -> Response:
+    """The page out of ``limit + 1`` rows asked for."""
+    more = len(rows) > limit
+    cursor = id_of(rows[limit - 1]) if more else None
+    document = page(data=tuple(rows[:limit]), has_more=more, next_cursor=cursor)
+    headers = next_link(request, cursor) if cursor else {}
+    return Response(document.model_dump_json(by_alias=True), 200, headers, "application/json")

@@ -11,12 +11,16 @@ from api.auth import Caller, KeyStore
 from api.metrics import Metrics
 from api.projects import ServedProjects
 from api.watching import Watching
+from orchex.billing.billing import Billing
 from orchex.domain.access import Actor
+from orchex.domain.subscription import PlanCatalogue
 from orchex.engine.engine import Engine
 from orchex.engine.submissions import Submissions
 from orchex.settings import Settings
 from orchex.store.audit import write_audit
 from orchex.store.database import Database
+from orchex.store.idempotency import Idempotency
+from orchex.store.secret import Secret
 
 P = ParamSpec("P")
 Answer = TypeVar("Answer")
@@ -35,6 +39,10 @@ class Parts:
     engine: Engine
     submissions: Submissions
     keys: KeyStore
+    catalogue: PlanCatalogue
+    secret: Secret
+    idempotency: Idempotency
+    billing: Billing
     projects: ServedProjects
     watching: Watching
     environ: Mapping[str, str] | None = None

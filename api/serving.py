@@ -13,7 +13,9 @@ from api.parts import Parts
 from api.projects import load_projects
 from api.server import listen, serve
 from api.watching import Watching
+from orchex.billing.billing import Billing
 from orchex.billing.plans import load_plans
+from orchex.billing.provider import LocalBilling
 from orchex.engine.connect import connect
 from orchex.engine.engine import Engine
 from orchex.engine.reader import ExecutionReader
@@ -51,11 +53,16 @@ async def open_parts(
     database = await asyncio.to_thread(open_database, settings.database_url, settings.home)
     try:
         engine = Engine(client, database, settings.home, queue or settings.task_queue)
+        idempotency = Idempotency(secret)
         yield Parts(
             settings=settings,
             database=database,
             engine=engine,
-            submissions=Submissions(database, engine, Idempotency(secret), catalogue),
+            submissions=Submissions(database, engine, idempotency, catalogue),
+            catalogue=catalogue,
+            secret=secret,
+            idempotency=idempotency,
+            billing=Billing(database, catalogue, LocalBilling()),
             keys=ApiKeys(database, secret, catalogue),
             projects=projects,
             watching=Watching(ExecutionReader(database, settings.home)),

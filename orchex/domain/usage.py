@@ -53,7 +53,7 @@ class Month(str):
 
     @staticmethod
     def of(moment: datetime) -> "Month":
-        return Month(moment.astimezone(UTC).strftime("%Y-%m"))
+        return Month(moment.astimezone(UTC).date().isoformat()[:7])
 
     @staticmethod
     def parse(text: str) -> "Month":

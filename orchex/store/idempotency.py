@@ -79,6 +79,13 @@ class Idempotency:
         row.claimed_at = now
         return Claim(row.resource, taken_over=True)
 
+    def answered(self, session: Session, request: KeyedRequest, now: datetime) -> Answer | None:
+        """The answer, if this very request has had one; claims nothing."""
+        row = session.get(IdempotencyRow, (request.team_id, request.route, request.key))
+        if row is None or row.expires_at <= now or row.fingerprint != request.fingerprint:
+            return None
+        return None if row.status is None or row.answer is None else Answer(row.status, self._secret.unseal(row.answer))
+
     def finish(self, session: Session, request: KeyedRequest, answer: Answer) -> None:
         """Keep the answer for whoever asks again."""
         row = session.get(IdempotencyRow, (request.team_id, request.route, request.key), with_for_update=True)
