@@ -1,12 +1,16 @@
 """``create_app``: the API as one ASGI application."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.routing import compile_path
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Lifespan
 
+from api.assistants import Fork, assistants
 from api.bodies import Bodies
 from api.envelope import Envelope
 from api.metrics import Measured
@@ -19,14 +23,24 @@ BASE = "/v1"
 
 
 def create_app(parts: Parts) -> ASGIApp:
-    """The whole API. Whoever makes ``parts`` closes them."""
-    return Measured(Envelope(Bodies(application(parts))), parts.metrics)
+    """The whole API, MCP included. Whoever makes ``parts`` closes them."""
+    mcp = assistants(parts)
 
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with mcp.running():
+            yield
 
-def application(parts: Parts) -> FastAPI:
-    """The routes alone, with none of the layers around them."""
-    app = FastAPI(title="Orchex", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
+    app = application(lifespan)
     app.state.parts = parts
+    return Measured(Envelope(Bodies(Fork(app, mcp))), parts.metrics)
+
+
+def application(lifespan: Lifespan[FastAPI] | None = None) -> FastAPI:
+    """The routes alone, with none of the layers around them."""
+    app = FastAPI(
+        title="Orchex", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False, lifespan=lifespan
+    )
     for kind in (Problem, OrchexError, RequestValidationError, HTTPException, RecursionError):
         app.add_exception_handler(kind, answer_problem)
     for router in ROUTERS:

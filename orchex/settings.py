@@ -73,8 +73,8 @@ class Settings(BaseSettings):
     api_port: int | None = Field(default=None, ge=0, le=65535)
     """The port that the API listens at, 0 for any free one; none means 8460, or a free one where that is taken."""
     api_hosts: str = Field(default="", max_length=4000)
-    """Names and addresses, separated by commas, that requests to the API may give as their Host; local ones always
-    may. ``*`` allows all."""
+    """The names that clients reach this server by, separated by commas: what MCP takes as Host and Origin besides
+    this machine's own."""
     projects: str | None = None
     """The projects that the API's executions may name: a mapping from name to folder, in JSON or YAML."""
     projects_file: AbsolutePath | None = None

@@ -46,9 +46,12 @@ class Submissions:
         self._idempotency = idempotency
         self._catalogue = catalogue
 
-    def engine_of(self, caller: Principal, actor: Actor) -> "CallerEngine":
-        """The engine for one caller: it knows the team's executions, and what it starts is submitted here."""
-        return CallerEngine(self._engine, self, caller, actor)
+    def engine_of(self, caller: Principal, actor: Actor, environ: Mapping[str, str] | None = None) -> "CallerEngine":
+        """The engine for one caller: it knows the team's executions, and what it starts is submitted here.
+
+        ``environ`` is what commands inherit, whatever a caller would have them inherit.
+        """
+        return CallerEngine(self._engine, self, caller, actor, environ)
 
     async def submit(self, submission: Submission) -> Submitted:
         """Start what is asked for, or hold it back while the team's plan allows no more at once.
@@ -113,12 +116,20 @@ class Submissions:
 class CallerEngine(Engine):
     """An engine in one caller's name."""
 
-    def __init__(self, engine: Engine, submissions: Submissions, caller: Principal, actor: Actor) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        submissions: Submissions,
+        caller: Principal,
+        actor: Actor,
+        environ: Mapping[str, str] | None,
+    ) -> None:
         super().__init__(engine.client, engine.database, engine.home, engine.queue, caller.team_id)
         self._submissions = submissions
         self._caller = caller
         self._actor = actor
+        self._environ = environ
 
     async def _launch(self, accepted: Acceptance, environ: Mapping[str, str] | None) -> str:
-        submission = Submission(accepted, self._caller, self._actor, environ=environ)
+        submission = Submission(accepted, self._caller, self._actor, environ=self._environ)
         return (await self._submissions.submit(submission)).accepted.id
