@@ -94,6 +94,10 @@ class Server(uvicorn.Server):
         super().__init__(config)
         self._on_exit = on_exit
 
+    def stop(self) -> None:
+        self._on_exit()
+        self.should_exit = True
+
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         self._on_exit()
         super().handle_exit(sig, frame)
@@ -116,8 +120,8 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-async def serve(app: ASGIApp, listener: socket.socket, on_exit: Callable[[], None]) -> None:
-    """Serve until SIGTERM or SIGINT."""
+def server_of(app: ASGIApp, on_exit: Callable[[], None]) -> Server:
+    """``await server.serve(sockets=[listener])`` serves until SIGTERM or SIGINT, or until ``server.stop()``."""
     config = uvicorn.Config(
         app,
         http=Protocol,
@@ -132,4 +136,4 @@ async def serve(app: ASGIApp, listener: socket.socket, on_exit: Callable[[], Non
         timeout_graceful_shutdown=DRAIN_SECONDS,
         h11_max_incomplete_event_size=MAX_HEAD_BYTES,
     )
-    await Server(config, on_exit).serve(sockets=[listener])
+    return Server(config, on_exit)

@@ -11,7 +11,7 @@ from temporalio.client import Client
 from api.app import create_app
 from api.parts import Parts
 from api.projects import load_projects
-from api.server import listen, serve
+from api.server import listen, server_of
 from api.watching import Watching
 from orchex.billing.billing import Billing
 from orchex.billing.plans import load_plans
@@ -39,7 +39,7 @@ async def run_api(settings: Settings, endpoint: Endpoint | None) -> None:
     async with open_parts(settings, client, queue=endpoint.task_queue if endpoint else None, environ=environ) as parts:
         host, port = listener.getsockname()[:2]
         log.info("serving at http://%s:%d", f"[{host}]" if ":" in host else host, port)
-        await serve(create_app(parts), listener, parts.draining.set)
+        await server_of(create_app(parts), parts.draining.set).serve(sockets=[listener])
 
 
 @asynccontextmanager

@@ -44,6 +44,10 @@ class Watching:
             if not self._open[team]:
                 del self._open[team]
 
+    def watched(self, execution_id: str) -> bool:
+        """Whether anybody waits for it at this moment."""
+        return execution_id in self._waiting
+
     async def grown(self, execution_id: str, after: int, seconds: float) -> Head | None:
         """The journal's head once it is beyond ``after`` or the execution has ended; none when the time is over."""
         until = asyncio.get_running_loop().time() + seconds

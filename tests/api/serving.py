@@ -14,7 +14,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 
 from api.app import create_app
 from api.parts import Parts
-from api.server import listen, serve
+from api.server import listen, server_of
 from api.serving import open_parts
 from orchex.domain.access import SYSTEM, Role, Scope
 from orchex.settings import Settings
@@ -89,14 +89,14 @@ def serving(settings: Settings, temporal: str = NOWHERE, queue: str | None = Non
     async def run() -> None:
         client = await Client.connect(temporal, data_converter=pydantic_data_converter, lazy=True)
         async with open_parts(settings, client, queue=queue or f"nobody-{uuid.uuid4()}") as parts:
-            task = asyncio.create_task(serve(create_app(parts), listener, parts.draining.set))
+            server = server_of(create_app(parts), parts.draining.set)
+            task = asyncio.create_task(server.serve(sockets=[listener]))
             ready.append(parts)
             begun.set()
             while not end.is_set() and not task.done():
                 await asyncio.sleep(0.02)
-            parts.draining.set()
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            server.stop()
+            await task
 
     def live() -> None:
         try:
