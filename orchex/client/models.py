@@ -60,6 +60,14 @@ class ExecutionDocument(Document):
     resumed_from: str | None = None
 
 
+def patch_names(execution: ExecutionDocument) -> list[str]:
+    """Its patches in the order of the streams they come from, each of which builds on the ones before."""
+    order = {f"{stream.id}.patch": number for number, stream in enumerate(execution.streams)}
+    artifacts = execution.result.artifacts if execution.result else ()
+    names = [artifact.name for artifact in artifacts if artifact.kind == "patch"]
+    return sorted(names, key=lambda name: order.get(name, len(order)))
+
+
 class Event(Document):
     """One entry of an execution's journal; ``sequence`` starts at 1 and has no gap."""
 

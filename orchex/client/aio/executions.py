@@ -11,7 +11,7 @@ from orchex.client.aio.transport import AsyncTransport
 from orchex.client.bodies import decision, execution_body, waiting_plan
 from orchex.client.calls import Call, Query, post, segment, segments
 from orchex.client.deadline import Deadline
-from orchex.client.models import Event, EventPage, ExecutionDocument, Options, Page
+from orchex.client.models import Event, EventPage, ExecutionDocument, Options, Page, patch_names
 from orchex.domain.execution import Status
 
 
@@ -132,10 +132,9 @@ class AsyncExecutions:
         return await self.document(execution_id)
 
     async def patch(self, execution_id: str) -> bytes:
-        """Its changes as a patch that ``git apply`` takes; empty when there are none."""
+        """Its changes as a patch that ``git apply`` takes, stream after stream; empty when there are none."""
         execution = await self.document(execution_id)
-        artifacts = execution.result.artifacts if execution.result else ()
-        names = [artifact.name for artifact in artifacts if artifact.kind == "patch"]
+        names = patch_names(execution)
         return b"".join([await self.artifact(execution_id, name) for name in names])
 
     async def artifact(self, execution_id: str, name: str) -> bytes:

@@ -9,7 +9,7 @@ from contextlib import closing
 from orchex.client.bodies import decision, execution_body, waiting_plan
 from orchex.client.calls import Call, Query, post, segment, segments
 from orchex.client.deadline import Deadline
-from orchex.client.models import Event, EventPage, ExecutionDocument, Options, Page
+from orchex.client.models import Event, EventPage, ExecutionDocument, Options, Page, patch_names
 from orchex.client.sync.following import Follower
 from orchex.client.sync.handle import ExecutionHandle
 from orchex.client.sync.pages import items
@@ -130,10 +130,9 @@ class Executions:
         return self.document(execution_id)
 
     def patch(self, execution_id: str) -> bytes:
-        """Its changes as a patch that ``git apply`` takes; empty when there are none."""
+        """Its changes as a patch that ``git apply`` takes, stream after stream; empty when there are none."""
         execution = self.document(execution_id)
-        artifacts = execution.result.artifacts if execution.result else ()
-        names = [artifact.name for artifact in artifacts if artifact.kind == "patch"]
+        names = patch_names(execution)
         return b"".join([self.artifact(execution_id, name) for name in names])
 
     def artifact(self, execution_id: str, name: str) -> bytes:

@@ -1,0 +1,240 @@
+"""The SDK and the command against a whole server: real processes, a real engine, kills in the middle."""
+
+import json
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from orchex import (
+    AuthenticationError,
+    NotFoundError,
+    OrchexClient,
+    UnexpectedAnswer,
+    ValidationFailedError,
+    WaitTimedOut,
+)
+from tests.cli.conftest import read_until
+from tests.e2e.cloud import Cloud, runbook, serve_cloud, until
+from tests.fakes.messages_script import Answer, Asked
+from tests.fakes.messages_server import serve
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
+
+DOCS = Path(__file__).parents[2] / "docs"
+PLAN = {"steps": [{"title": "Say it", "text": "Say it.", "files": ["auth.py"], "commands": []}]}
+
+
+def script(asked: Asked) -> Answer:
+    """A scripted model, which writes one file."""
+    if "planner" in asked.system:
+        return Answer(text=json.dumps(PLAN))
+    if asked.turn == 0:
+        return Answer(tools=[("create", {"path": "auth.py", "file_text": "SAID = True\n"})])
+    return Answer(text="It is said.")
+
+
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    with (
+        serve(script) as model,
+        serve_cloud(
+            tmp_path_factory.mktemp("cloud"), ANTHROPIC_BASE_URL=model.url, ANTHROPIC_API_KEY="sk-ant-none"
+        ) as cloud,
+    ):
+        yield cloud
+
+
+@pytest.fixture
+def client(cloud: Cloud) -> Iterator[OrchexClient]:
+    with cloud.client() as client:
+        yield client
+
+
+def test_the_contracts_example_runs_against_a_real_server(client: OrchexClient) -> None:
+    execution = client.execute(task="Refactor authentication module", files=["greeting.txt"], options={"max_steps": 12})
+    assert re.fullmatch("exec_[0-9A-Z]{26}", execution.id)
+    execution.wait()
+    assert execution.result is not None, execution.document
+    assert execution.result.success, execution.document
+    assert [(artifact.path, artifact.action) for artifact in execution.result.artifacts if artifact.kind == "file"] == [
+        ("auth.py", "created")
+    ]
+    assert b"+SAID = True" in execution.patch()
+    assert execution.metrics.tokens_used > 0
+
+
+def test_events_have_no_gap_and_no_repeat_when_the_api_is_killed_in_the_middle(
+    cloud: Cloud, client: OrchexClient, tmp_path: Path
+) -> None:
+    execution = client.execute(manifest=runbook(f"touch {tmp_path}/begun; sleep 3; echo hello > greeting.txt"))
+    told = []
+    for event in execution.events():
+        told.append(event)
+        if event.type == "step.started" and len(told) < 6:
+            until(tmp_path / "begun")
+            cloud.kill_api()
+    assert [event.sequence for event in told] == list(range(1, len(told) + 1))
+    assert told == list(execution.events(follow=False))
+    assert told[-1].terminal
+
+
+def test_waiting_lasts_through_a_kill_of_the_api(cloud: Cloud, client: OrchexClient, tmp_path: Path) -> None:
+    execution = client.execute(manifest=runbook(f"touch {tmp_path}/begun; sleep 2; echo hello > greeting.txt"))
+    until(tmp_path / "begun")
+    cloud.kill_api()
+    assert execution.wait(timeout=120).status == "completed"
+    assert [execution.id] == [one.id for one in client.executions.list(limit=1)][:1]
+
+
+def test_what_takes_too_long_is_waited_for_as_long_as_wanted_and_cancelled(client: OrchexClient) -> None:
+    execution = client.execute(manifest=runbook("sleep 60"))
+    with pytest.raises(WaitTimedOut):
+        execution.wait(timeout=0.5)
+    execution.cancel(reason="enough")
+    assert execution.wait(timeout=60).status == "cancelled"
+    assert execution.cancel().status == "cancelled"
+
+
+def test_a_plan_waits_for_a_yes_or_a_no(client: OrchexClient) -> None:
+    def waiting() -> str:
+        execution = client.execute(manifest=runbook(), options={"approval": "plan"})
+        for event in execution.events():
+            if event.type == "execution.awaiting_approval":
+                break
+        return execution.id
+
+    approved, rejected = client.executions.get(waiting()), client.executions.get(waiting())
+    with pytest.raises(ValidationFailedError):
+        approved.approve(plan_hash="not a hash")
+    approved.approve(plan_hash=approved.document.streams[0].plan_hash)
+    rejected.reject(reason="not like this")
+    assert approved.wait(timeout=60).status == "completed"
+    assert rejected.wait(timeout=60).error is not None
+    assert rejected.document.error is not None
+    assert rejected.document.error.code == "plan_rejected"
+
+
+def test_a_failed_one_is_resumed(client: OrchexClient, tmp_path: Path) -> None:
+    execution = client.execute(manifest=runbook(f"test -e {tmp_path}/now && echo hello > greeting.txt"))
+    assert execution.wait(timeout=60).status == "failed"
+    (tmp_path / "now").touch()
+    resumed = execution.resume()
+    assert resumed.id != execution.id
+    assert resumed.wait(timeout=60).status == "completed"
+    assert resumed.document.resumed_from == execution.id
+
+
+def test_the_same_key_starts_nothing_twice(client: OrchexClient) -> None:
+    first = client.execute(manifest=runbook(), idempotency_key="once")
+    again = client.execute(manifest=runbook(), idempotency_key="once")
+    assert first.id == again.id
+    with pytest.raises(ValidationFailedError) as caught:
+        client.execute(manifest=runbook("true"), idempotency_key="once")
+    assert caught.value.code == "idempotency_key_reused"
+    first.wait(timeout=60)
+
+
+def test_pages_of_a_real_list_are_the_whole(client: OrchexClient) -> None:
+    ids = [client.execute(manifest=runbook(), options={"dry_run": True}).id for _ in range(5)]
+    listed = [execution.id for execution in client.executions.list(limit=2)]
+    assert listed[:5] == ids[::-1]
+    assert len(set(listed)) == len(listed)
+
+
+def test_refusals_are_typed(cloud: Cloud, client: OrchexClient) -> None:
+    with pytest.raises(NotFoundError):
+        client.executions.get("exec_01J00000000000000000000000")
+    with pytest.raises(ValidationFailedError) as caught:
+        client.execute("a task", options={"max_steps": 0})
+    assert [error.pointer for error in caught.value.errors] == ["/options/maxSteps"]
+    with OrchexClient("orchex_sk_wrong", base_url=cloud.url) as other, pytest.raises(AuthenticationError) as denied:
+        other.execute("a task")
+    assert denied.value.code == "invalid_api_key"
+    assert denied.value.request_id.startswith("req_")
+
+
+def test_another_server_is_not_taken_for_one(cloud: Cloud) -> None:
+    with (
+        OrchexClient(cloud.key, base_url=f"{cloud.url}/docs") as client,
+        pytest.raises((NotFoundError, UnexpectedAnswer)),
+    ):
+        client.executions.get("exec_01J00000000000000000000000")
+
+
+def test_a_task_runs_on_the_server_from_a_folder_that_knows_nothing_of_it(cloud: Cloud) -> None:
+    (cloud.laptop / "m.yaml").write_text(runbook("echo from afar > greeting.txt; echo a word"))
+    ended = cloud.orchex("exec", "m.yaml", "mend", "--project", "sample")
+    assert ended.returncode == 0, ended.stderr
+    assert "✓ Write it" in ended.stdout
+    assert "applied to sample" in ended.stdout
+    assert (cloud.project / "greeting.txt").read_text() == "from afar\n"
+    assert "│ a word" in cloud.orchex("logs").stdout
+    assert "+from afar" in cloud.orchex("diff", "latest").stdout
+    assert json.loads(cloud.orchex("status", "--json").stdout)["status"] == "completed"
+    assert not (cloud.laptop / "home").exists()
+
+
+def test_ctrl_c_cancels_on_the_real_server(cloud: Cloud, tmp_path: Path) -> None:
+    (cloud.laptop / "long.yaml").write_text(runbook(f"touch {tmp_path}/begun; sleep 60"))
+    process = cloud.start("exec", "long.yaml")
+    read_until(process, "▸ Write it")
+    until(tmp_path / "begun")
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 5, output
+
+
+def test_the_command_follows_through_a_kill_of_the_api(cloud: Cloud, tmp_path: Path) -> None:
+    (cloud.laptop / "slow.yaml").write_text(runbook(f"touch {tmp_path}/begun; sleep 2; echo hello > greeting.txt"))
+    process = cloud.start("exec", "slow.yaml")
+    until(tmp_path / "begun")
+    cloud.kill_api()
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 0, output
+    assert output.count("✓ Write it") == 1
+
+
+def test_a_plan_is_approved_from_afar(cloud: Cloud) -> None:
+    (cloud.laptop / "m.yaml").write_text(runbook())
+    execution = cloud.orchex("exec", "m.yaml", "--approve-plan", "--no-apply", "--detach").stdout.strip()
+    with cloud.client() as client:
+        for event in client.executions.events(execution):
+            if event.type == "execution.awaiting_approval":
+                break
+    assert cloud.orchex("approve", execution).returncode == 0
+    assert "completed" in cloud.orchex("status", execution, "--watch").stdout
+
+
+@pytest.mark.parametrize(("more", "code"), [({"ORCHEX_API_KEY": "orchex_sk_wrong"}, 3), ({"ORCHEX_API_KEY": ""}, 3)])
+def test_a_wrong_key_exits_with_3(cloud: Cloud, more: dict[str, str], code: int) -> None:
+    assert cloud.orchex("list", **more).returncode == code
+
+
+def test_the_examples_of_the_guide_run(cloud: Cloud) -> None:
+    """In one process, one after the other, as somebody reads them."""
+    blocks = re.findall(r"```python\n(.*?)```", (DOCS / "sdk.md").read_text(), flags=re.DOTALL)
+    assert len(blocks) == 7
+    (cloud.laptop / "release.yaml").write_text(runbook("echo released > greeting.txt").replace("mend:", "notes:"))
+    program = "\n".join(
+        [
+            "import asyncio, os\nfrom collections.abc import Mapping\nfrom pathlib import Path\n",
+            *blocks,
+            "assert execution.id and receive(b'', {}) == 401",
+        ]
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=cloud.laptop,
+        env={"PATH": "/usr/bin:/bin", "ORCHEX_WEBHOOK_SECRET": "whsec_c2VjcmV0", **cloud.environ},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    for said in ("success=True", "Write it completed", "+released", "['completed', 'completed']", "/options/maxSteps"):
+        assert said in ended.stdout
