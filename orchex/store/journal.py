@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import update
+from sqlalchemy.orm import defer
 from sqlmodel import Session, col, select
 
 from orchex.domain.event import Event, EventType, JournalEntry
@@ -12,6 +13,9 @@ from orchex.domain.execution import Status, StepStatus
 from orchex.store.database import Database
 from orchex.store.tables import EventRow, ExecutionRow, StepRow, StreamRow
 from orchex.store.usage import record_usage
+
+_LIGHT = (defer(col(ExecutionRow.spec)), defer(col(ExecutionRow.options)))  # type: ignore[arg-type]
+"""An execution's row without what is long and never looked at here."""
 
 
 class Journal:
@@ -27,9 +31,10 @@ class Journal:
         """
         if not events:
             return
-        with self._database.write() as session:
+        # One flush at the end writes each row once; nothing that is looked up here was written here.
+        with self._database.write() as session, session.no_autoflush:
             # Locked before anything is looked up: another attempt may be writing the same events.
-            execution = session.get(ExecutionRow, execution_id, with_for_update=True)
+            execution = session.get(ExecutionRow, execution_id, options=_LIGHT, with_for_update=True)
             if execution is None:
                 return
             known = set(session.exec(select(EventRow.id).where(col(EventRow.id).in_([event.id for event in events]))))
