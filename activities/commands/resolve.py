@@ -66,7 +66,7 @@ def find_test_command(root: Path, *, dependencies: Path | None = None) -> Resolv
 
 def own_scripts(root: Path, *, limit: int = 100) -> dict[str, ResolvedCommand]:
     """The names that ``resolve`` finds in the project itself, and what each runs; of very many the first."""
-    wanted = list(dict.fromkeys((*scripts.names(root), *_CONVENTIONAL)))
+    wanted = dict.fromkeys((*scripts.names(root)[: 2 * limit], *_CONVENTIONAL))
     found = ((name, _own_script(name, root, root)) for name in wanted if _BARE_NAME.fullmatch(name))
     return dict(islice(((name, command) for name, command in found if command), limit))
 

@@ -19,6 +19,7 @@ _LOCK_FILES = (
 )
 _PACKAGE_MANAGERS = frozenset({"npm", "pnpm", "yarn", "bun"})
 _MAX_BYTES = 1024 * 1024
+_MAX_MAKEFILES = 100
 _NPM_DEFAULT_TEST = "Error: no test specified"
 _TASKS = (
     (("poe", "tasks"), ("poe",)),
@@ -28,7 +29,7 @@ _TASKS = (
 )
 _MAKEFILES = ("GNUmakefile", "makefile", "Makefile")
 _JUSTFILES = ("justfile", "Justfile", "JUSTFILE", ".justfile")
-_RULE = re.compile(r"(?P<targets>[^\t#:=][^:=#]*?)\s*&?::?(?![:=])(?P<rest>.*)")
+_RULE = re.compile(r"(?P<targets>[^\t#:=][^:=#]*)::?(?![:=])(?P<rest>.*)")
 _TARGET_VARIABLE = re.compile(r"\s*(?:export\s+|override\s+|private\s+)*[\w.-]+\s*(?:[:?+!]|::)?=")
 _PLAIN_TARGET = re.compile(r"[A-Za-z0-9][\w:-]*")
 """No file, no pattern, no variable: what people type after ``make``."""
@@ -167,13 +168,13 @@ class _Makefile:
         for line in _rule_lines(read_text(file)):
             include = _INCLUDE.match(line)
             for name in include[1].split() if include else ():
-                if (self._root / name) not in self._seen and "$" not in name:
+                if (self._root / name) not in self._seen and "$" not in name and len(self._seen) < _MAX_MAKEFILES:
                     for ours, theirs in zip((targets, phony), self.read(self._root / name), strict=True):
                         ours |= theirs
             rule = None if include else _RULE.match(line)
             if rule is None or _TARGET_VARIABLE.match(rule["rest"]):
                 continue
-            names = rule["targets"].split()
+            names = rule["targets"].rstrip("& \t").split()
             if names == [".PHONY"]:
                 phony.update(rule["rest"].split())
             else:

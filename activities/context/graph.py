@@ -12,7 +12,10 @@ from activities.sources.parsing import Parsing
 
 MAX_PARSED_FILES = 20_000
 MAX_PARSED_BYTES = 256 * 1024 * 1024
+MAX_IMPORTS = 500_000
 MAX_EDGES = 1_000_000
+"""Of one project: so much is looked at, whatever it is made of."""
+
 _MAX_EDGES_OF_ONE = 1000
 
 
@@ -34,6 +37,7 @@ class ImportGraph:
         self._files_left = MAX_PARSED_FILES
         self._bytes_left = MAX_PARSED_BYTES
         self._edges_left = MAX_EDGES
+        self._imports_left = MAX_IMPORTS
 
     def of(self, path: str) -> tuple[Edge, ...]:
         """What a file uses, itself left out; nothing for a file that no parser reads."""
@@ -72,9 +76,12 @@ class ImportGraph:
             self.unknown[path] = parsed.failure
         resolver = self._resolvers[language]
         edges = {path: Edge(path, "")}
-        for name in parsed.imports:
+        for name in parsed.imports[: self._imports_left]:
+            if len(edges) > _MAX_EDGES_OF_ONE:
+                break
             for found in resolver.resolve(path, name):
                 edges.setdefault(found, Edge(found, "imported by"))
+        self._imports_left = max(0, self._imports_left - len(parsed.imports))
         for found in resolver.neighbours(path):
             edges.setdefault(found, Edge(found, "of the same package as"))
         return tuple(edges.values())[1:]

@@ -15,6 +15,7 @@ from activities.sources import go, python, script
 from activities.sources.parsed import MAX_IMPORTS, MAX_OUTLINE, Language, Parsed, to_document
 
 SECONDS_PER_FILE = 3.0
+_LONGEST = 500
 _MAX_MEMORY = 2 * 1024**3
 
 
@@ -32,8 +33,9 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
 def _answer(language: Language, data: bytes) -> bytes:
     try:
         parsed = _parse(language, data)
-        imports = list(dict.fromkeys(parsed.imports))[:MAX_IMPORTS]
-        answer = Parsed(tuple(imports), parsed.outline[:MAX_OUTLINE])
+        # An address is no file of the project, and may hold a password: it is not kept.
+        imports = [name for name in dict.fromkeys(parsed.imports) if len(name) <= _LONGEST and "://" not in name]
+        answer = Parsed(tuple(imports[:MAX_IMPORTS]), parsed.outline[:MAX_OUTLINE])
     except (RecursionError, MemoryError):
         answer = Parsed(failure="nested too deeply to be parsed")
     return json.dumps(to_document(answer)).encode() + b"\n"

@@ -3,6 +3,10 @@
 import posixpath
 from collections import defaultdict
 from collections.abc import Callable
+from itertools import islice
+
+_MAX_FILES = 200
+"""Of one package: more are generated, and would hide all else."""
 
 
 class GoResolver:
@@ -16,11 +20,9 @@ class GoResolver:
 
     def neighbours(self, importer: str) -> tuple[str, ...]:
         """The other files of its package; tests only if it is a test."""
-        return tuple(
-            name
-            for name in self._folders[posixpath.dirname(importer)]
-            if name != importer and (_is_test(importer) or not _is_test(name))
-        )
+        beside = self._folders.get(posixpath.dirname(importer), ())
+        own = (name for name in beside if name != importer and (_is_test(importer) or not _is_test(name)))
+        return tuple(islice(own, _MAX_FILES))
 
     def resolve(self, importer: str, imported: str) -> tuple[str, ...]:
         """All files of the package: the compiler reads them all, but never the tests of another package."""
@@ -28,7 +30,7 @@ class GoResolver:
             if imported == module or imported.startswith(module + "/"):
                 package = posixpath.normpath(posixpath.join(folder, imported[len(module) + 1 :]))
                 files = self._folders.get("" if package == "." else package, ())
-                return tuple(name for name in files if not _is_test(name))
+                return tuple(islice((name for name in files if not _is_test(name)), _MAX_FILES))
         return ()
 
 

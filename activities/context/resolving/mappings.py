@@ -53,7 +53,7 @@ class Tsconfigs:
                 base = _joined(folder, own)
             if paths is None and isinstance(options.get("paths"), dict):
                 mapped = {pattern: texts(targets) for pattern, targets in table(options["paths"]).items()}
-                paths = PathMapping(mapped, base if base is not None else folder)
+                paths = PathMapping(ranked(mapped), base if base is not None else folder)
             references = config.get("references")
             referred = [table(it).get("path") for it in references] if isinstance(references, list) else []
             more = [*reversed(texts(config.get("extends"))), *texts(referred)]
@@ -68,10 +68,15 @@ class Tsconfigs:
         return next((it for it in (base, f"{base}.json", f"{base}/tsconfig.json") if it in self._names), None)
 
 
+def ranked(patterns: Mapping[str, Sequence[str]]) -> dict[str, Sequence[str]]:
+    """In the order in which they are tried: an exact one first, then the one with the longest beginning."""
+    first = islice(patterns, _MAX_PATTERNS)
+    return {it: patterns[it] for it in sorted(first, key=lambda it: ("*" in it, -len(it.partition("*")[0]), it))}
+
+
 def substituted(patterns: Mapping[str, Sequence[str]], name: str) -> Iterator[list[str]]:
-    """The targets of every pattern that matches, ``*`` filled in; an exact one first, then the longest before it."""
-    ranked = sorted(islice(patterns, _MAX_PATTERNS), key=lambda it: ("*" in it, -len(it.partition("*")[0]), it))
-    for pattern in ranked:
+    """The targets of every pattern that matches, ``*`` filled in. ``patterns`` are in their order of precedence."""
+    for pattern in patterns:
         head, star, tail = pattern.partition("*")
         if pattern == name:
             yield list(patterns[pattern])

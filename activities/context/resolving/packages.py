@@ -4,7 +4,7 @@ import posixpath
 from collections.abc import Callable, Iterator
 
 from activities.context.resolving.jsonc import read_jsonc, table
-from activities.context.resolving.mappings import substituted
+from activities.context.resolving.mappings import ranked, substituted
 
 _MAX_PACKAGES = 2000
 _BUILT = ("dist/", "lib/", "build/", "out/")
@@ -74,7 +74,7 @@ class Packages:
 
 
 def _substituted(folder: str, patterns: dict[str, object], name: str) -> Iterator[str]:
-    for targets in substituted({key: list(_targets(value)) for key, value in patterns.items()}, name):
+    for targets in substituted(ranked({key: list(_targets(value)) for key, value in patterns.items()}), name):
         for target in targets:
             yield from _sources(folder, target)
 

@@ -5,20 +5,22 @@ Packages and modules, ``src`` layouts, several distributions in one repository, 
 """
 
 import posixpath
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from itertools import islice
 
 _MANIFESTS = frozenset({"pyproject.toml", "setup.py", "setup.cfg"})
-_SOURCE_FOLDERS = ("", "src", "lib", "python")
-_STUB_FOLDERS = ("stubs", "typings")
+_SOURCE_FOLDERS = ("", "src", "lib", "python", "stubs", "typings")
 _SUFFIXES = (".py", ".pyi", ".pyx")
+_STUBS = "-stubs"
+_MAX_PROJECTS = 100
 
 
 class PythonResolver:
     def __init__(self, names: frozenset[str]) -> None:
         self._names = names
-        self._tops = frozenset(_tops(names))
-        self._roots = tuple(self._source_roots())
-        self._packages: dict[str, str] = {}
+        self._roots_of = _roots_of(names)
+        self._package_roots: dict[str, str] = {}
 
     def neighbours(self, importer: str) -> tuple[str, ...]:
         return ()
@@ -26,60 +28,65 @@ class PythonResolver:
     def resolve(self, importer: str, imported: str) -> tuple[str, ...]:
         module, _, name = imported.partition(":")
         path = module.lstrip(".")
-        level = len(module) - len(path)
-        if level:
-            folder: str | None = posixpath.dirname(importer)
-            for _ in range(level - 1):
-                folder = posixpath.dirname(folder) if folder else None
-            roots: tuple[str, ...] = () if folder is None else (folder,)
-        else:
-            roots = tuple(dict.fromkeys((self._package_root(importer), *self._roots)))
         parts = tuple(part for part in path.split(".") if part)
-        for root in roots:
+        for root in self._roots(importer, len(module) - len(path), parts):
             found = self._find(root, parts, name)
             if found:
-                return found
+                return (found,)
         return ()
 
-    def _find(self, root: str, parts: tuple[str, ...], name: str) -> tuple[str, ...]:
+    def _roots(self, importer: str, level: int, parts: tuple[str, ...]) -> Iterable[str]:
+        """The folders to look in: one for a relative import, unless it climbs out of the project."""
+        if not level:
+            known = self._roots_of.get(parts[0], ()) if parts else ()
+            return dict.fromkeys((self._package_root(importer), *known))
+        folder = posixpath.dirname(importer)
+        for _ in range(level - 1):
+            if not folder:
+                return ()
+            folder = posixpath.dirname(folder)
+        return (folder,)
+
+    def _find(self, root: str, parts: tuple[str, ...], name: str) -> str | None:
         """``name`` may be a module of the package, else it is defined in it."""
-        if name and name != "*":
-            submodule = self._module(root, (*parts, name))
-            if submodule:
-                return (submodule,)
-        module = self._module(root, parts)
-        return (module,) if module else ()
+        submodule = self._module(root, (*parts, name)) if name and name != "*" else None
+        return submodule or self._module(root, parts)
 
     def _module(self, root: str, parts: tuple[str, ...]) -> str | None:
-        prefix = f"{root}/" if root else ""
-        if parts and prefix + parts[0] not in self._tops and f"{prefix}{parts[0]}-stubs" not in self._tops:
-            return None
-        base = prefix + "/".join(parts) if parts else root
-        stubs = f"{prefix}{'/'.join((f'{parts[0]}-stubs', *parts[1:]))}" if parts else base
-        for stem in (f"{base}/__init__" if base else "__init__", base, f"{stubs}/__init__", stubs):
-            for suffix in _SUFFIXES:
-                if stem + suffix in self._names:
-                    return stem + suffix
-        return None
+        base = posixpath.join(root, *parts)
+        stems = [posixpath.join(base, "__init__"), base]
+        if parts:
+            stubs = posixpath.join(root, parts[0] + _STUBS, *parts[1:])
+            stems += [f"{stubs}/__init__", stubs]
+        return next((file for stem in stems for suffix in _SUFFIXES if (file := stem + suffix) in self._names), None)
 
     def _package_root(self, importer: str) -> str:
         """The folder above the outermost package that holds the file: it is on the path when the file is run."""
         folder = posixpath.dirname(importer)
-        if folder not in self._packages:
+        if folder not in self._package_roots:
             top = folder
             while top and any(f"{top}/__init__{suffix}" in self._names for suffix in _SUFFIXES):
                 top = posixpath.dirname(top)
-            self._packages[folder] = top
-        return self._packages[folder]
+            self._package_roots[folder] = top
+        return self._package_roots[folder]
 
-    def _source_roots(self) -> Iterator[str]:
-        projects = {posixpath.dirname(name) for name in self._names if posixpath.basename(name) in _MANIFESTS}
-        for project in sorted(projects | {""}, key=lambda it: (it.count("/") + bool(it), it)):
-            yield from (posixpath.join(project, folder).rstrip("/") for folder in (*_SOURCE_FOLDERS, *_STUB_FOLDERS))
+
+def _roots_of(names: frozenset[str]) -> dict[str, list[str]]:
+    """The first part of a module's name to the source folders that have it, in the order they are searched."""
+    projects = {posixpath.dirname(name) for name in names if posixpath.basename(name) in _MANIFESTS} - {""}
+    ordered = ["", *islice(sorted(projects, key=lambda it: (it.count("/"), it)), _MAX_PROJECTS)]
+    roots = [posixpath.join(project, folder).rstrip("/") for project in ordered for folder in _SOURCE_FOLDERS]
+    rank = {root: number for number, root in reversed(list(enumerate(roots)))}
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    for top in _tops(names):
+        folder, name = posixpath.split(top)
+        if folder in rank:
+            found[name.removesuffix(_STUBS)].add(folder)
+    return {name: sorted(folders, key=lambda it: rank[it]) for name, folders in found.items()}
 
 
 def _tops(names: frozenset[str]) -> Iterator[str]:
-    """Every folder, and every file of Python without its suffix: where the first part of a module's name may lie."""
+    """Every folder, and every file of Python without its suffix."""
     folders = {posixpath.dirname(name) for name in names}
     while folders:
         yield from folders

@@ -94,6 +94,12 @@ def test_hostile_manifests_hold_no_brief_up(make: MakeProject) -> None:
     assert project_brief(root).startswith("The project has 2 files:")
 
 
+def test_a_makefile_made_to_keep_its_reader_busy_does_not(make: MakeProject) -> None:
+    files = {f"m{number}": f"include m{number + 1}\nt{number}:\n" for number in range(2000)}
+    brief = project_brief(make({**files, "Makefile": " x" + " " * 900_000 + "\ninclude m0\nall &: b\n"}))
+    assert "  all: make all (Makefile)" in brief
+
+
 def test_listed_files_are_the_ones_told(make: MakeProject) -> None:
     root = make({"a.py": "", "b.py": ""})
     assert project_brief(root, listed=["a.py"]).splitlines()[:2] == ["The project has 1 files:", "  a.py"]
