@@ -236,5 +236,5 @@ def test_the_examples_of_the_guide_run(cloud: Cloud) -> None:
         check=False,
     )
     assert ended.returncode == 0, ended.stderr
-    for said in ("success=True", "Write it completed", "+released", "['completed', 'completed']", "/options/maxSteps"):
+    for said in ("success=True", "Write it completed", "+released", "completed completed", "/options/maxSteps"):
         assert said in ended.stdout
