@@ -49,14 +49,16 @@ def clear_key(
 async def authenticated(request: Request, needed: SecurityScopes, key: Annotated[str, Depends(clear_key)]) -> Caller:
     """The caller, who may do what the route needs. Raises what becomes 401 or 403."""
     request.scope["orchex.demands"] = key, tuple(map(Scope, needed.scopes))
-    return await check_key(request)
+    return await check_key(request, counted=True)
 
 
-async def check_key(request: Request) -> Caller:
+async def check_key(request: Request, *, counted: bool = False) -> Caller:
     """The caller of an authenticated request as things stand now; a long answer asks again."""
     parts: Parts = request.app.state.parts
     key, scopes = request.scope["orchex.demands"]
     caller = await parts.reading(parts.keys.authenticate, key)
+    if counted:
+        await parts.limits.admit(request, caller)
     if caller.team_status is TeamStatus.SUSPENDED:
         raise TeamSuspended("this team is suspended", hint="Ask the operator of this server.")
     for scope in scopes:

@@ -8,6 +8,7 @@ from typing import Any, ParamSpec, TypeVar
 from starlette.requests import Request
 
 from api.auth import Caller, KeyStore
+from api.limits import RateLimits
 from api.metrics import Metrics
 from api.projects import ServedProjects
 from api.watching import Watching
@@ -43,6 +44,7 @@ class Parts:
     secret: Secret
     idempotency: Idempotency
     billing: Billing
+    limits: RateLimits
     projects: ServedProjects
     watching: Watching
     environ: Mapping[str, str] | None = None

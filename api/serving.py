@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from temporalio.client import Client
 
 from api.app import create_app
+from api.limits import open_limits
 from api.parts import Parts
 from api.projects import load_projects
 from api.server import listen, server_of
@@ -50,6 +51,8 @@ async def open_parts(
     projects, catalogue = load_projects(settings), load_plans(settings.plans)
     configured = settings.secret_key.get_secret_value() if settings.secret_key else None
     secret = load_secret(configured, settings.home)
+    limit_url = settings.rate_limit_url.get_secret_value() if settings.rate_limit_url else None
+    limits = open_limits(catalogue, limit_url)
     database = await asyncio.to_thread(open_database, settings.database_url, settings.home)
     try:
         engine = Engine(client, database, settings.home, queue or settings.task_queue)
@@ -63,12 +66,14 @@ async def open_parts(
             secret=secret,
             idempotency=idempotency,
             billing=Billing(database, catalogue, LocalBilling()),
+            limits=limits,
             keys=ApiKeys(database, secret, catalogue),
             projects=projects,
             watching=Watching(ExecutionReader(database, settings.home)),
             environ=environ,
         )
     finally:
+        await limits.close()
         database.close()
 
 
