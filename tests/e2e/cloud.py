@@ -15,6 +15,7 @@ from orchex.settings import Settings
 from orchex.stack.client import running_stack
 from orchex.stack.launch import orchex_argv
 from tests.cli.conftest import Orchex, environment, make_project, read_until
+from tests.fakes.messages_script import Answer, Asked
 
 RUNBOOK = """\
 name: greet
@@ -42,6 +43,18 @@ streams:
 def runbook(command: str = "echo hello > greeting.txt") -> str:
     """A manifest of one stream ``mend`` whose first step runs ``command``."""
     return RUNBOOK.format(command=command)
+
+
+PLAN = {"steps": [{"title": "Say it", "text": "Say it.", "files": ["auth.py"], "commands": []}]}
+
+
+def script(asked: Asked) -> Answer:
+    """A scripted model, which writes one file."""
+    if "planner" in asked.system:
+        return Answer(text=json.dumps(PLAN))
+    if asked.turn == 0:
+        return Answer(tools=[("create", {"path": "auth.py", "file_text": "SAID = True\n"})])
+    return Answer(text="It is said.")
 
 
 @dataclass(frozen=True)
