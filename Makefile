@@ -1,11 +1,12 @@
 # make demo    set up, then run the main job on a sample project, and again with its worker killed in mid-run
 # make test    set up, then run the tests
 # make check   lint, types, import rules, generated files
+# make conformance  run the official MCP conformance suite against the MCP server; it takes npm
 # make bench   measure, side by side, and plot
 # make lock    choose the newest versions that the ranges allow and pin them
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench lock
+.PHONY: help demo test check conformance bench lock
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -27,6 +28,9 @@ check: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+conformance: $(VENV)/.dev
+	@$(BIN)/python -m tests.conformance.run
 
 bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks $(ARGS)

@@ -5,7 +5,10 @@ from typing import Any
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from mcp.server import CacheHint, MCPServer
 from mcp.server.caching import CacheableMethod
+from mcp.server.mcpserver import Context
+from mcp.shared.exceptions import MCPError
 from mcp.shared.message import SessionMessage
+from mcp_types import INVALID_PARAMS, GetPromptResult, InputRequiredResult
 
 from mcp_server.backend import Backend
 from mcp_server.exchange import Incoming
@@ -28,6 +31,14 @@ _LISTS: tuple[CacheableMethod, ...] = ("tools/list", "resources/list", "resource
 class OrchexServer(MCPServer[Any]):
     """An ``MCPServer`` that also serves over a pair of streams that somebody else made."""
 
+    async def get_prompt(
+        self, name: str, arguments: dict[str, Any] | None = None, context: Context[Any, Any] | None = None
+    ) -> GetPromptResult | InputRequiredResult:
+        """Raises :class:`MCPError` for a name that nobody has: the SDK takes that for a fault of the server."""
+        if self._prompt_manager.get_prompt(name) is None:
+            raise MCPError(INVALID_PARAMS, f"there is no prompt {name!r}")
+        return await super().get_prompt(name, arguments, context)
+
     async def converse(
         self, reading: MemoryObjectReceiveStream[Incoming], writing: MemoryObjectSendStream[SessionMessage]
     ) -> None:
@@ -44,6 +55,7 @@ def build_server(backend: Backend, version: str) -> OrchexServer:
         description="A durable task orchestrator: plans, edits, runs your project's own commands, hands back a diff.",
         instructions=INSTRUCTIONS,
         version=version,
+        log_level="WARNING",
         tools=list(Tools(backend).all()),
         extensions=[TasksExtension(backend)],
         cache_hints={method: CacheHint(ttl_ms=_HOUR_MS, scope="public") for method in _LISTS},

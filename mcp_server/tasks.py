@@ -44,8 +44,8 @@ _REASON = "cancelled through MCP"
 _DECIDED = "decided through MCP"
 _QUESTION = {
     "type": "object",
-    "properties": {"approve": {"type": "boolean", "title": "Carry out this plan", "default": True}},
-    "required": ["approve"],
+    "properties": {"confirm": {"type": "boolean", "title": "Carry out this plan", "default": True}},
+    "required": ["confirm"],
 }
 
 Context = ServerRequestContext[Any, Any]
@@ -209,8 +209,8 @@ def _decision(response: dict[str, Any] | None) -> bool | None:
     if response is None:
         return None
     match response.get("action"), response.get("content"):
-        case "accept", {"approve": bool(approve)}:
-            return approve
+        case "accept", {"confirm": bool(confirmed)}:
+            return confirmed
         case "decline", _:
             return False
         case _:

@@ -110,12 +110,12 @@ async def test_a_plan_that_waits_is_a_question_to_the_client(served: Served, ans
     again = (await wire.ask("tasks/get", named=found, taskId=found))["result"]
     assert again["inputRequests"].keys() == {key}
     for response in (
-        {"never-asked": {"action": "accept", "content": {"approve": answer}}},
+        {"never-asked": {"action": "accept", "content": {"confirm": answer}}},
         {key: {"action": "cancel"}},
     ):
         assert "result" in await wire.ask("tasks/update", named=found, taskId=found, inputResponses=response)
         assert (await wire.ask("tasks/get", named=found, taskId=found))["result"]["status"] == "input_required"
-    given = {key: {"action": "accept", "content": {"approve": answer}}}
+    given = {key: {"action": "accept", "content": {"confirm": answer}}}
     acknowledged = (await wire.ask("tasks/update", named=found, taskId=found, inputResponses=given))["result"]
     assert acknowledged["resultType"] == "complete"
     while (task := await ended(wire, found))["status"] == "input_required":
