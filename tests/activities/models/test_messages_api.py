@@ -229,6 +229,7 @@ class TestRequests:
         say = Message(role="assistant", content=(TextBlock(text="yes"),))
         with serve([{"text": "ok"}]) as server:
             await provider(server).turn(TurnRequest(model=MODEL, messages=(ask, say, ask), system="S", tools=TOOLS))
+        assert [entry.status for entry in server.turns] == [200]
 
     async def test_tools_go_in_one_order_whatever_order_they_come_in(self) -> None:
         with serve([{"text": "ok"}]) as server:
@@ -380,15 +381,22 @@ class TestFailures:
         with serve([{"raw": raw}]) as server:
             assert (await fails(server)).transient
 
-    @pytest.mark.parametrize("answer", [{"hang_after": 0}, {"hang_after": 3}, {"wait": 30.0}])
-    async def test_silence_is_not_waited_out_for_ever(self, answer: dict[str, Any]) -> None:
+    @pytest.mark.parametrize("answer", [{"hang_after": 0}, {"wait": 30.0}])
+    async def test_a_first_word_is_not_waited_for_for_ever(self, answer: dict[str, Any]) -> None:
         with serve([{"text": "Some words.", **answer}]) as server:
-            error = await fails(server, Patience(first=0.3, silence=0.3))
+            error = await fails(server, Patience(first=0.3))
         assert error.transient
+
+    @pytest.mark.parametrize("events", [1, 3])
+    async def test_silence_in_mid_stream_is_not_waited_out_for_ever(self, events: int) -> None:
+        with serve([{"text": "Some words.", "hang_after": events, "usage": {"input_tokens": 12}}]) as server:
+            error = await fails(server, Patience(silence=0.3))
+        assert error.transient
+        assert error.usage.input == 12
 
     async def test_a_trickle_is_no_silence_but_ends_some_day(self) -> None:
         with serve([{"text": "Some words.", "delay": 0.1}]) as server:
-            assert (await provider(server, Patience(silence=0.9)).turn(request())).text == "Some words."
+            assert (await provider(server, Patience(first=0.9, silence=0.9)).turn(request())).text == "Some words."
             error = await fails(server, Patience(silence=0.9, whole=0.3))
         assert error.transient
 
@@ -465,6 +473,12 @@ class TestLesserServers:
             error = await fails(server)
         assert not error.transient
         assert len(server.turns) == 3, "without caching, then without thinking; strict tools were never asked for"
+
+
+async def test_not_even_a_short_key_is_told() -> None:
+    with serve([{"status": 400, "message": "what is k7?"}]) as server, pytest.raises(ModelUnavailable) as raised:
+        await provider(server, key="k7").turn(request())
+    assert "k7" not in str(raised.value)
 
 
 async def test_the_key_stands_in_no_log(caplog: pytest.LogCaptureFixture) -> None:
