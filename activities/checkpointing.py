@@ -10,7 +10,8 @@ from temporalio import activity
 from activities.commands.environment import marker
 from activities.commands.reaper import reap
 from activities.commands.runner import CommandRunner
-from activities.messages import StepReport, StepRequest
+from activities.commands.sandbox.policy import SandboxPolicy
+from activities.messages import StepReport, StepRequest, TakeTurn
 from activities.projects import Projects
 from activities.scene import Scene
 from activities.threads import in_thread
@@ -42,11 +43,19 @@ Keep = Callable[[int, str, str, str], Checkpoint]
 class Checkpointing:
     """Leads a stream from one checkpoint to the next, exactly once, whatever happens to an attempt."""
 
-    def __init__(self, home: Path, projects: Projects, environments: Environments, runner: CommandRunner) -> None:
+    def __init__(
+        self,
+        home: Path,
+        projects: Projects,
+        environments: Environments,
+        runner: CommandRunner,
+        policy: SandboxPolicy,
+    ) -> None:
         self._home = home
         self._projects = projects
         self._environments = environments
         self._runner = runner
+        self._policy = policy
 
     async def attempt(
         self,
@@ -99,7 +108,8 @@ class Checkpointing:
 
     def _scene(self, workspace: Workspace, request: StepRequest) -> Scene:
         environ = self._environments.get(request.run.execution_id)
-        return Scene(self._home, workspace, request, environ, self._runner)
+        owns = request.owns if isinstance(request, TakeTurn) else ()
+        return Scene(self._home, workspace, request, environ, self._runner, self._policy, owns)
 
 
 def _recorded(

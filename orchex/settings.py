@@ -4,8 +4,8 @@ import os
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from orchex.domain.errors import InvalidInput
 
@@ -38,6 +38,10 @@ def _expanded(path: Path) -> Path:
 
 
 AbsolutePath = Annotated[Path, AfterValidator(_expanded)]
+
+
+def _paths(value: object) -> object:
+    return [name for name in value.split(os.pathsep) if name] if isinstance(value, str) else value
 
 
 class Settings(BaseSettings):
@@ -79,6 +83,25 @@ class Settings(BaseSettings):
     """The projects that the API's executions may name: a mapping from name to folder, in JSON or YAML."""
     projects_file: AbsolutePath | None = None
     """A file with that mapping."""
+
+    allow_unsandboxed: bool = False
+    """Run commands that a model asks for even where nothing can confine them."""
+    sandbox_readable: Annotated[tuple[AbsolutePath, ...], NoDecode, BeforeValidator(_paths)] = ()
+    """Folders that such commands may read besides the system's and toolchains, separated by colons as in PATH."""
+    sandbox_seconds: float = Field(default=600, ge=1, allow_inf_nan=False)
+    """How long one of them may take, in seconds."""
+    sandbox_cpu_seconds: int = Field(default=1200, ge=1)
+    """How long each process of one may compute, in seconds."""
+    sandbox_memory_mb: int = Field(default=8192, ge=64)
+    """How much memory the processes of one may have in use together, and each of them may allocate, in MiB."""
+    sandbox_processes: int = Field(default=512, ge=8)
+    """How many processes of one may run at once."""
+    sandbox_file_mb: int = Field(default=4096, ge=1)
+    """How large a file may become, in MiB."""
+    sandbox_output_mb: int = Field(default=64, ge=1)
+    """How much one may print, in MiB."""
+    sandbox_free_disk_mb: int = Field(default=256, ge=0)
+    """How much has to stay free on the disk of the workspace, in MiB."""
 
     @property
     def external_temporal(self) -> bool:

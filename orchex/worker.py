@@ -30,6 +30,7 @@ from activities.artifacts import ArtifactKeeper
 from activities.attempts import AttemptInterceptor
 from activities.checkpointing import Checkpointing
 from activities.commands.runner import CommandRunner
+from activities.commands.sandbox.policy import SandboxPolicy
 from activities.landing import LandingActivities
 from activities.ledger import AttemptLedger
 from activities.models.clients import close_clients
@@ -87,11 +88,16 @@ class Parts:
     environments: Environments
     projects: Projects
     runner: CommandRunner
+    sandbox: SandboxPolicy
 
 
 @asynccontextmanager
 async def open_parts(
-    home: Path, database: Database, prices: PriceList | None = None, plans: PlanCatalogue | None = None
+    home: Path,
+    database: Database,
+    prices: PriceList | None = None,
+    plans: PlanCatalogue | None = None,
+    sandbox: SandboxPolicy | None = None,
 ) -> AsyncIterator[Parts]:
     async with CommandRunner() as runner, AsyncExitStack() as stack:
         stack.push_async_callback(close_clients)
@@ -107,6 +113,7 @@ async def open_parts(
             environments=Environments(home),
             projects=Projects(home),
             runner=runner,
+            sandbox=sandbox or SandboxPolicy(),
         )
 
 
@@ -114,7 +121,7 @@ def build_worker(client: Client, parts: Parts, queue: str, *, host_queue: str | 
     """A Temporal worker on ``queue``; ``host_queue`` is what its streams are told to come back to."""
     ledger = AttemptLedger(parts.home / "attempts")
     artifacts = ArtifactKeeper(parts.home, parts.blobs, parts.executions)
-    checkpointing = Checkpointing(parts.home, parts.projects, parts.environments, parts.runner)
+    checkpointing = Checkpointing(parts.home, parts.projects, parts.environments, parts.runner, parts.sandbox)
     steps = StepActivities(checkpointing, parts.blobs)
     turns = TurnActivities(checkpointing, parts.blobs, parts.turns, parts.prices)
     plans = PlanActivities(parts.blobs, parts.turns, parts.prices, parts.environments, artifacts)
@@ -166,7 +173,13 @@ async def run_worker(settings: Settings, endpoint: Endpoint | None) -> None:
     queue = endpoint.task_queue if endpoint else settings.task_queue
     async with AsyncExitStack() as stack:
         parts = await stack.enter_async_context(
-            open_parts(settings.home, database, read_prices(settings.prices), load_plans(settings.plans))
+            open_parts(
+                settings.home,
+                database,
+                read_prices(settings.prices),
+                load_plans(settings.plans),
+                SandboxPolicy.of(settings),
+            )
         )
         await asyncio.to_thread(parts.projects.recover)
         handed_back = await AttemptLedger(settings.home / "attempts").hand_back(client)

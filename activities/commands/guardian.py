@@ -8,7 +8,7 @@ On the control socket comes one request, a length (4 bytes, big-endian, with the
 JSON; lines of JSON go back::
 
     {"started": pid}
-    {"exit": 0, "signal": null, "leftovers": 0, "survivors": 0}
+    {"exit": 0, "signal": null, "leftovers": 0, "survivors": 0, "exceeded": null}
     {"refused": "mount" | "chdir" | "exec", "errno": 2, "message": "…"}
 
 Standard library only: it is forked by the spawner process.
@@ -24,10 +24,11 @@ import time
 from contextlib import suppress
 from typing import Any
 
-from activities.commands import mounts, syscalls
+from activities.commands import mounts, syscalls, watch
 from activities.commands.processes import Process, descendants
 
 LENGTH_BYTES = 4
+ASKED = "asked"
 GRACE = 0.3
 """Seconds between SIGTERM and SIGKILL."""
 _SETTLE = 0.02
@@ -45,6 +46,7 @@ def guard(control: socket.socket) -> None:
     if request is None:
         return
     plan = None if request["mounts"] is None else mounts.MountPlan(*request["mounts"])
+    allowance = None if request["allowance"] is None else watch.Allowance(*request["allowance"])
     brood = Brood()
     try:
         mount_points = _launch(brood, request, plan, output)
@@ -54,11 +56,13 @@ def guard(control: socket.socket) -> None:
     finally:
         os.close(output)
     _send(control, {"started": brood.main})
-    leftovers = 0 if _stopped(brood, control) else brood.count_leftovers()
-    survivors = brood.end()
+    stopped = _stopped(brood, control, allowance)
+    leftovers = 0 if stopped else brood.count_leftovers()
+    survivors = brood.end() if stopped in (None, ASKED) else brood.end_at_once()
     if plan is not None:
         mounts.leave(plan, mount_points)
-    _send(control, _report(brood.status, leftovers, survivors))
+    exceeded = None if stopped == ASKED else stopped
+    _send(control, {**_report(brood.status), "leftovers": leftovers, "survivors": survivors, "exceeded": exceeded})
     brood.outlast()
 
 
@@ -117,8 +121,10 @@ class Brood:
             return 0
         self.signal(signal.SIGTERM)
         self.signal(signal.SIGCONT)
-        if self.wait(GRACE):
-            return 0
+        return 0 if self.wait(GRACE) else self.end_at_once()
+
+    def end_at_once(self) -> int:
+        """Kill all until none is left, with no time to clean up: what takes too much goes on taking meanwhile."""
         deadline = time.monotonic() + _PATIENCE
         while time.monotonic() < deadline:
             self.signal(signal.SIGKILL)
@@ -155,13 +161,17 @@ def _launch(brood: Brood, request: dict[str, Any], plan: mounts.MountPlan | None
     return mount_points
 
 
-def _stopped(brood: Brood, control: socket.socket) -> bool:
-    """Wait until the main process ends (False) or the worker asks for its end (True)."""
+def _stopped(brood: Brood, control: socket.socket, allowance: watch.Allowance | None) -> str | None:
+    """Wait until the main process ends (None), the worker asks for its end (ASKED) or it takes too much (of what)."""
+    every = None if allowance is None else watch.EVERY
     while brood.collect() and brood.status is None:
-        ready, _, _ = select.select([control.fileno(), brood.wake], [], [])
+        ready, _, _ = select.select([control.fileno(), brood.wake], [], [], every)
         if control.fileno() in ready and not control.recv(1):
-            return True
-    return False
+            return ASKED
+        excess = None if allowance is None else watch.exceeded(allowance, os.getpid())
+        if excess is not None:
+            return excess
+    return None
 
 
 def _execute(argv: list[str], env: dict[str, str], output: int) -> int:
@@ -206,11 +216,9 @@ def _send(control: socket.socket, message: dict[str, Any]) -> None:
         control.sendall(json.dumps(message).encode() + b"\n")
 
 
-def _report(status: int | None, leftovers: int, survivors: int) -> dict[str, int | None]:
+def _report(status: int | None) -> dict[str, int | None]:
     code = None if status is None else os.waitstatus_to_exitcode(status)
     return {
         "exit": code if code is not None and code >= 0 else None,
         "signal": -code if code is not None and code < 0 else None,
-        "leftovers": leftovers,
-        "survivors": survivors,
     }

@@ -35,6 +35,9 @@ class MountPlan(NamedTuple):
     ``private`` is a folder of ours on the same file system as ``tree``, kept from command to command. Of all plans
     with one ``tree`` only one may be in use at a time. ``binds`` are (source, target) pairs made before the project is
     covered: what lies beneath it and is still needed, under another name.
+
+    For commands that are not trusted: what they write into dependency folders goes to the folder ``discard`` and is
+    gone with them, and with ``writable`` everything but these folders is read-only.
     """
 
     project: str
@@ -43,6 +46,8 @@ class MountPlan(NamedTuple):
     dependencies: tuple[str, ...]
     level: Level
     binds: tuple[tuple[str, str], ...] = ()
+    discard: str | None = None
+    writable: tuple[str, ...] | None = None
 
 
 def enter(plan: MountPlan) -> list[str]:
@@ -67,7 +72,14 @@ def enter(plan: MountPlan) -> list[str]:
     for number, folder in enumerate(linked):
         area = private / "linked" / str(number)
         _overlay((folder,), area / "upper", area / "work", folder, plan.level)
-    return [plan.project, *map(str, linked)]
+    mount_points = [plan.project, *map(str, linked)]
+    shielded = [] if plan.discard is None else [*_still_there(project, dependencies), *linked]
+    closed = [] if plan.discard is None else _shield(shielded, Path(plan.discard), plan.level)
+    if plan.writable is not None:
+        _leave_writable(plan.writable)
+    for folder in closed:
+        syscalls.set_read_only(str(folder), True)
+    return [*mount_points, *map(str, shielded), *(plan.writable or ())]
 
 
 def leave(plan: MountPlan, mount_points: list[str]) -> None:
@@ -79,7 +91,7 @@ def leave(plan: MountPlan, mount_points: list[str]) -> None:
     os.chdir("/")
     for target in reversed(mount_points):
         with suppress(OSError):
-            syscalls.unmount(target)
+            syscalls.unmount(target, syscalls.MNT_DETACH)
     for folder in _parents(Path(path) for path in plan.dependencies):
         path = Path(plan.tree, folder)
         with suppress(OSError):
@@ -90,6 +102,34 @@ def leave(plan: MountPlan, mount_points: list[str]) -> None:
         with suppress(OSError):
             _clear(work)
             work.rmdir()
+
+
+def _still_there(project: Path, dependencies: list[Path]) -> list[Path]:
+    return [project / path for path in dependencies if _is_real_folder(project / path)]
+
+
+def _shield(folders: list[Path], discard: Path, level: Level) -> list[Path]:
+    """Let each folder be written to with no consequence. Returns those that have to be closed to writing instead.
+
+    The kernel stacks two overlays and no more: where the project lies on one already, this would be a third.
+    """
+    closed: list[Path] = []
+    for number, folder in enumerate(folders):
+        area = discard / str(number)
+        try:
+            _overlay((folder,), area / "upper", area / "work", folder, level)
+        except OSError:
+            syscalls.mount(str(folder), str(folder), None, syscalls.MS_BIND)
+            closed.append(folder)
+    return closed
+
+
+def _leave_writable(folders: Iterable[str]) -> None:
+    for folder in folders:
+        syscalls.mount(folder, folder, None, syscalls.MS_BIND | syscalls.MS_REC)
+    syscalls.set_read_only("/", True)
+    for folder in folders:
+        syscalls.set_read_only(folder, False)
 
 
 def _offered(project: Path, tree: Path, dependencies: Iterable[str]) -> list[Path]:

@@ -1,9 +1,11 @@
 """Processes as /proc tells of them."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+_PAGE = os.sysconf("SC_PAGE_SIZE")
 _DEAD = frozenset("ZXx")
 
 
@@ -29,6 +31,23 @@ def read_process(pid: int) -> Process | None:
     # The name may hold spaces and brackets: count fields from its last bracket (proc_pid_stat(5)).
     fields = stat[stat.rindex(b")") + 2 :].split()
     return Process(pid, fields[0].decode(), int(fields[1]), int(fields[2]), int(fields[19]))
+
+
+def own_memory(pid: int) -> int:
+    """Bytes of memory a process has in use, shared pages and all; 0 if it is gone."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_bytes().split()[1]) * _PAGE
+    except (OSError, IndexError):
+        return 0
+
+
+def fair_memory(pid: int) -> int:
+    """As ``own_memory``, but of a page that several processes share each counts its part. Dearer by far."""
+    try:
+        rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) * 1024 for line in rollup.splitlines() if line.startswith("Pss:")), 0)
 
 
 def all_processes() -> Iterator[Process]:

@@ -164,6 +164,8 @@ class _Running:
             except Exception as error:  # noqa: BLE001  raised by supervise, once the command is down
                 self._broken = error
                 self.stop("its output could not be recorded")
+            if self._spec.output_limit is not None and self._capture.total > self._spec.output_limit:
+                self.stop(f"ended: it wrote more than {self._spec.output_limit >> 20} MiB of output")
 
     def _outcome(self, report: dict[str, Any], began: float) -> CommandOutcome:
         if self._broken is not None:
@@ -171,6 +173,8 @@ class _Running:
         exit_code = report.get("exit")
         if "refused" in report:
             exit_code = self._refused(report)
+        if report.get("exceeded") is not None:
+            self._note = f"[orchex] ended: it took {report['exceeded']}"
         self._capture.finish(self._note)
         return CommandOutcome(
             exit_code=exit_code,
@@ -223,5 +227,11 @@ class _Running:
 
 def _encode(spec: CommandSpec) -> bytes:
     cwd = str(spec.cwd)
-    request = {"argv": spec.argv, "cwd": cwd, "env": {**spec.env, "PWD": cwd}, "mounts": spec.mounts}
+    request = {
+        "argv": spec.argv,
+        "cwd": cwd,
+        "env": {**spec.env, "PWD": cwd},
+        "mounts": spec.mounts,
+        "allowance": spec.allowance,
+    }
     return json.dumps(request).encode()

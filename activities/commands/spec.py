@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from activities.commands.mounts import MountPlan
+from activities.commands.watch import Allowance
 
 
 @dataclass(frozen=True)
@@ -13,7 +14,8 @@ class CommandSpec:
 
     ``cwd`` is the folder as the command sees it: with ``mounts`` that is the project's own path. ``env`` is the
     whole environment, nothing is added but ``PWD``. ``timeout`` is in seconds. ``log_path`` receives the redacted
-    output. ``secrets`` are values that must never be recorded, whatever they look like.
+    output. ``secrets`` are values that must never be recorded, whatever they look like. A command that takes more
+    than its ``allowance``, or writes more than ``output_limit`` bytes, is ended.
     """
 
     argv: tuple[str, ...]
@@ -23,6 +25,8 @@ class CommandSpec:
     mounts: MountPlan | None = None
     log_path: Path | None = None
     secrets: tuple[str, ...] = ()
+    allowance: Allowance | None = None
+    output_limit: int | None = None
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,7 @@ class CommandOutcome:
     Exactly one of ``exit_code`` and ``signal`` is set. ``output`` is head and tail of the plain redacted text,
     ``output_bytes`` counts what the command wrote. ``leftovers`` counts the background processes that outlived
     the command and were killed; ``survivors`` those that no signal could end (they hang inside the kernel).
+    ``confinement`` is the level of the sandbox it ran in; None for a command of the user's own.
     """
 
     exit_code: int | None
@@ -43,6 +48,7 @@ class CommandOutcome:
     leftovers: int
     survivors: int
     log_path: Path | None
+    confinement: str | None = None
 
     @property
     def ok(self) -> bool:

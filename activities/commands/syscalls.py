@@ -2,12 +2,17 @@
 
 import ctypes
 import os
+import struct
 
 CLONE_NEWNS = 0x00020000
 CLONE_NEWUSER = 0x10000000
 MS_BIND = 0x1000
 MS_REC = 0x4000
 MS_PRIVATE = 0x40000
+MNT_DETACH = 2
+_MOUNT_SETATTR = 442
+_AT_FDCWD, _AT_RECURSIVE = -100, 0x8000
+_MOUNT_ATTR_RDONLY = 1
 _PR_SET_NAME = 15
 _PR_SET_CHILD_SUBREAPER = 36
 
@@ -32,8 +37,22 @@ def mount(source: str, target: str, kind: str | None, flags: int, options: str |
     _check(result, f"mount of {kind or 'bind'} at {target}")
 
 
-def unmount(target: str) -> None:
-    _check(_libc.umount2(os.fsencode(target), 0), f"unmount of {target}")
+def unmount(target: str, flags: int = 0) -> None:
+    _check(_libc.umount2(os.fsencode(target), flags), f"unmount of {target}")
+
+
+def set_read_only(target: str, wanted: bool) -> None:
+    """mount_setattr(2): the mount at ``target`` and all beneath it. Needs Linux 5.12."""
+    attributes = struct.pack("=4Q", *((_MOUNT_ATTR_RDONLY, 0) if wanted else (0, _MOUNT_ATTR_RDONLY)), 0, 0)
+    result = _libc.syscall(
+        ctypes.c_long(_MOUNT_SETATTR),
+        ctypes.c_int(_AT_FDCWD),
+        os.fsencode(target),
+        ctypes.c_uint(_AT_RECURSIVE),
+        attributes,
+        ctypes.c_size_t(len(attributes)),
+    )
+    _check(result, f"mount_setattr of {target}")
 
 
 def become_subreaper() -> None:

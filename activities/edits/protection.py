@@ -8,6 +8,7 @@ git's own ``verify_path`` guards against.
 import re
 import unicodedata
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import pairwise
 
 from activities.edits.globs import compile_globs
@@ -29,6 +30,7 @@ _PROTECTED = """
     .lefthook .gitmodules .envrc .vscode .idea .devcontainer
 """
 _RULES = frozenset(tuple(name.split("/")) for name in _PROTECTED.split())
+_FOLDERS_OF_RULES = frozenset(rule[0] for rule in _RULES if len(rule) > 1)
 
 
 def canonical(component: str) -> str:
@@ -40,6 +42,18 @@ def canonical(component: str) -> str:
 
 def is_git(component: str) -> bool:
     return any(canonical(part) == ".git" for part in component.split("\\"))
+
+
+@lru_cache(maxsize=1 << 15)
+def covers(parent: str, name: str, *, link: bool = False) -> bool:
+    """Whether ``name`` in a folder called ``parent`` is protected from a model by its spelling.
+
+    A symbolic link in the place of ``.github`` counts: it would put other workflows where the protected ones belong.
+    """
+    names = tuple(canonical(part) for part in name.split("\\"))
+    if ".git" in names or (link and _FOLDERS_OF_RULES.intersection(names)):
+        return True
+    return _protected_by((canonical(parent.rpartition("\\")[2]), *names)[0 if parent else 1 :]) is not None
 
 
 class Protection:
@@ -68,6 +82,17 @@ class Protection:
                 f"{path}: protected, because {'/'.join(rule)} configures CI, agents or hooks",
                 hint=f"If the stream is meant to edit it, say so in the manifest: owns: [{'/'.join(parts)}]",
             )
+
+    @property
+    def owns_anything(self) -> bool:
+        return bool(self._owned)
+
+    def unlocks(self, parts: tuple[str, ...]) -> bool:
+        """Whether the stream owns this path, although its spelling protects it. Nobody owns what is git's."""
+        if not self._owned or any(is_git(part) for part in parts):
+            return False
+        rule = _protected_by(tuple(canonical(name) for part in parts for name in part.split("\\")))
+        return rule is not None and self._owns(parts, rule)
 
     def _owns(self, parts: tuple[str, ...], rule: tuple[str, ...]) -> bool:
         folded = "/".join(canonical(part) for part in parts)
