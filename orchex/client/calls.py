@@ -1,6 +1,7 @@
 """Requests and answers as plain values, before and after the network."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -14,6 +15,7 @@ from orchex.client.retries import retry_after
 from orchex.domain.errors import InvalidInput
 
 M = TypeVar("M", bound=BaseModel)
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 Query = Mapping[str, str | int | Sequence[str] | None]
 
 
@@ -27,6 +29,16 @@ class Call:
     body: Mapping[str, Any] | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     timeout: float | None = None
+
+    @property
+    def content(self) -> bytes | None:
+        """The body as JSON. Raises :class:`InvalidInput` for what JSON cannot say: NaN, half a character, an object."""
+        if self.body is None:
+            return None
+        try:
+            return json.dumps(self.body, ensure_ascii=False, allow_nan=False).encode()
+        except (TypeError, ValueError, RecursionError) as error:
+            raise InvalidInput(f"the request cannot be written as JSON: {error}") from None
 
     @property
     def target(self) -> str:
@@ -83,8 +95,14 @@ class Answer:
 
 
 def post(path: str, body: Mapping[str, Any] | None = None, *, idempotency_key: str | None = None) -> Call:
-    """A POST with an Idempotency-Key, so that sending it again after a lost answer does nothing twice."""
-    return Call("POST", path, body=body or {}, headers={"Idempotency-Key": idempotency_key or str(uuid4())})
+    """A POST with an Idempotency-Key, so that sending it again after a lost answer does nothing twice.
+
+    Raises :class:`InvalidInput` for a key that no header can carry.
+    """
+    key = str(uuid4()) if idempotency_key is None else idempotency_key
+    if not _KEY.fullmatch(key):
+        raise InvalidInput("an idempotency key has 1 to 255 visible ASCII characters", hint="A UUID is one.")
+    return Call("POST", path, body=body or {}, headers={"Idempotency-Key": key})
 
 
 def segment(name: str) -> str:

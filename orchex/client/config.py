@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from urllib.parse import urlsplit
 
+import httpx2
 from pydantic import SecretStr
 
 from orchex.domain.errors import InvalidInput
@@ -56,11 +57,13 @@ def _checked_url(given: str) -> str:
     """With or without the closing ``/v1``."""
     hint = "It looks like https://api.example.org or https://api.example.org/v1."
     try:
-        parts = urlsplit(given.strip())
+        url = str(httpx2.URL(given.strip()))
+        parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
-    except ValueError:
+        (host or "").encode("idna")
+    except (ValueError, httpx2.InvalidURL):
         raise InvalidInput("the API's address cannot be read", hint=hint) from None
-    if parts.scheme not in ("http", "https") or not host:
+    if parts.scheme not in ("http", "https") or not host or len(given.split()) > 1:
         raise InvalidInput("the API's address is not an http or https URL", hint=hint)
     if parts.username is not None or parts.query or parts.fragment:
         raise InvalidInput("the API's address takes no user, no query and no fragment", hint=hint)

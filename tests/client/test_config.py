@@ -40,7 +40,21 @@ def test_an_address_goes_with_or_without_its_version(given: str, base: str) -> N
 
 
 @pytest.mark.parametrize(
-    "url", ["h:1", "ftp://h", "http://", "http://u:p@h", "http://h?x=1", "http://h#f", "http://h:99999", "http://[::1"]
+    "url",
+    [
+        "h:1",
+        "ftp://h",
+        "http://",
+        "http://u:p@h",
+        "http://h?x=1",
+        "http://h#f",
+        "http://h:99999",
+        "http://[::1",
+        "http://a b",
+        "http://a\0",
+        "http://xn--ÿ",
+        f"http://{'a' * 64}",
+    ],
 )
 def test_an_address_that_is_none_is_refused_at_once(url: str) -> None:
     with pytest.raises(InvalidInput, match="address"):

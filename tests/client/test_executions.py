@@ -69,6 +69,28 @@ def test_a_key_of_ones_own_makes_two_calls_one(client: OrchexClient) -> None:
     assert client.execute("a", idempotency_key="mine").id == client.execute("a", idempotency_key="mine").id
 
 
+@pytest.mark.parametrize("key", ["", "a b", "a\nX-Evil: 1", "ä", "x" * 256])
+def test_a_key_of_ones_own_that_no_header_carries_is_refused(server: StandIn, client: OrchexClient, key: str) -> None:
+    with pytest.raises(InvalidInput, match="visible ASCII"):
+        client.execute("a task", idempotency_key=key)
+    assert not server.seen
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), "half a \ud83d character", object()])
+def test_what_json_cannot_say_is_refused(server: StandIn, client: OrchexClient, value: object) -> None:
+    with pytest.raises(InvalidInput, match="JSON"):
+        client.execute("a task", metadata={"what": value})  # type: ignore[dict-item]
+    assert not server.seen
+
+
+def test_what_was_deleted_by_an_attempt_whose_answer_was_lost_is_deleted(server: StandIn, client: OrchexClient) -> None:
+    server.faults += [Fault(-1), Fault(404)]
+    client.members.remove("team_1", "usr_1")
+    server.faults.append(Fault(404))
+    with pytest.raises(NotFoundError):
+        client.members.remove("team_1", "usr_1")
+
+
 def test_lists_are_read_page_after_page(server: StandIn, client: OrchexClient) -> None:
     ids = [client.execute(f"task {number}").id for number in range(7)]
     assert [execution.id for execution in client.executions.list(limit=3)] == ids[::-1]

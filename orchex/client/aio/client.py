@@ -19,6 +19,9 @@ from orchex.client.models import Me, Options
 from orchex.client.retries import RetryPolicy
 from orchex.domain.errors import InvalidInput
 
+_LIMITS = httpx2.Limits(max_connections=None, max_keepalive_connections=20)
+"""Whoever waits holds a connection: a bound would let a hundred waits keep every other request from being sent."""
+
 
 class AsyncOrchexClient:
     """Talks to one Orchex server with one API key.
@@ -48,7 +51,7 @@ class AsyncOrchexClient:
         self._owns_http = http_client is None
         if http_client is None:
             try:
-                http_client = httpx2.AsyncClient(proxy=proxy, verify=verify, trust_env=trust_env)
+                http_client = httpx2.AsyncClient(proxy=proxy, verify=verify, trust_env=trust_env, limits=_LIMITS)
             except (ValueError, ImportError) as error:
                 raise InvalidInput(
                     f"the proxy cannot be used: {error}", hint="Look at HTTPS_PROXY and ALL_PROXY."

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from orchex.client.calls import Answer, Call
 from orchex.client.config import Config, user_agent
-from orchex.client.errors import ClientError, ConnectionFailed, UnexpectedAnswer
+from orchex.client.errors import ClientError, ConnectionFailed, NotFoundError, UnexpectedAnswer
 from orchex.client.retries import RetryPolicy
 from orchex.client.sse import Decoder, ServerSentEvent
 from orchex.client.words import reason
@@ -47,6 +47,8 @@ class AsyncTransport:
             try:
                 return await self.send_once(call)
             except ClientError as error:
+                if attempt and call.method == "DELETE" and isinstance(error, NotFoundError):
+                    return Answer(call, 204, {}, b"")  # it is gone: by the attempt whose answer was lost
                 delay = self._policy.delay(error, attempt)
                 if delay is None:
                     raise
@@ -96,8 +98,9 @@ class AsyncTransport:
         return self._http.build_request(
             call.method,
             f"{self._config.base_url}{call.target}",
-            json=call.body,
+            content=call.content,
             headers={
+                **({} if call.body is None else {"Content-Type": "application/json"}),
                 "Accept": accept,
                 "User-Agent": user_agent(),
                 **call.headers,

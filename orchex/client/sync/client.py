@@ -21,6 +21,9 @@ from orchex.client.sync.teams import Members, Teams
 from orchex.client.sync.transport import Transport
 from orchex.domain.errors import InvalidInput
 
+_LIMITS = httpx2.Limits(max_connections=None, max_keepalive_connections=20)
+"""Whoever waits holds a connection: a bound would let a hundred waits keep every other request from being sent."""
+
 
 class OrchexClient:
     """Talks to one Orchex server with one API key.
@@ -50,7 +53,7 @@ class OrchexClient:
         self._owns_http = http_client is None
         if http_client is None:
             try:
-                http_client = httpx2.Client(proxy=proxy, verify=verify, trust_env=trust_env)
+                http_client = httpx2.Client(proxy=proxy, verify=verify, trust_env=trust_env, limits=_LIMITS)
             except (ValueError, ImportError) as error:
                 raise InvalidInput(
                     f"the proxy cannot be used: {error}", hint="Look at HTTPS_PROXY and ALL_PROXY."
