@@ -111,8 +111,9 @@ class ReplayingProvider:
         found = turns.results.get(_digest(asked))
         if found is not None:
             return found
+        drifted = drift(_meant(asked), [_meant(turn) for turn in turns.requests])
         raise ModelUnavailable(
-            f"the cassette {self._cassette.file} holds no answer to this request\n{drift(asked, turns.requests)}",
+            f"the cassette {self._cassette.file} holds no answer to this request\n{drifted}",
             hint=f"Record it anew ({VARIABLE}=record:FILE, with a key), or undo what changed since.",
         )
 
@@ -139,9 +140,13 @@ def _canonical(request: TurnRequest, secrets: tuple[str, ...]) -> Json:
 
 
 def _digest(asked: Json) -> str:
-    """The same for requests that ask the same: how long a test took, or what is left of a budget, asks for nothing."""
-    meant = {name: value for name, value in asked.items() if name != "max_tokens"}
-    return hashlib.sha256(json.dumps(_each_text(meant, steady), sort_keys=True).encode()).hexdigest()
+    """The same for requests that mean the same."""
+    return hashlib.sha256(json.dumps(_meant(asked), sort_keys=True).encode()).hexdigest()
+
+
+def _meant(asked: Json) -> Json:
+    """What is compared: how long a test took, or what is left of a budget, asks for nothing."""
+    return _each_text({name: value for name, value in asked.items() if name != "max_tokens"}, steady)
 
 
 def _redacted(value: Json, secrets: tuple[str, ...]) -> Json:

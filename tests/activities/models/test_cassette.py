@@ -97,6 +97,16 @@ async def test_a_miss_of_another_model_or_system_names_it(file: Path) -> None:
         await player(file).turn(request("a").model_copy(update={"model": "claude-opus-5-5"}))
 
 
+async def test_a_report_does_not_name_what_is_no_drift(file: Path) -> None:
+    await record(file, "Ran 1 test in 0.5s\nold")
+    with pytest.raises(ModelUnavailable, match="differs in: message 1") as raised:
+        await player(file).turn(request("Ran 1 test in 12.5s\nnew", max_tokens=900))
+    text = str(raised.value)
+    assert "max_tokens" not in text
+    changed = [line for line in text.splitlines() if line[:1] in "+-" and line[:3] not in ("+++", "---")]
+    assert ["old" in line or "new" in line for line in changed] == [True, True]
+
+
 async def test_a_report_stays_readable_however_much_drifted(file: Path) -> None:
     await record(file, *("\n".join(f"{number} {line} " + "x" * 900 for line in range(3000)) for number in range(3)))
     with pytest.raises(ModelUnavailable) as raised:
