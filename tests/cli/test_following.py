@@ -92,6 +92,14 @@ async def test_a_loss_long_after_another_has_the_whole_patience_again(monkeypatc
     assert "execution completed" in told
 
 
+@pytest.mark.timeout(20)
+async def test_a_journal_that_ends_without_its_last_entry_is_the_end() -> None:
+    """As that of an execution whose workflow somebody terminated from outside."""
+    _, told = await watch(orchestrator := FakeOrchestrator(ENTRIES[:-1], execution()), FakeBackend(orchestrator))
+    assert "completed" in told
+    assert orchestrator.watched_after == [0]
+
+
 async def test_the_stack_is_kept_from_leaving_meanwhile() -> None:
     backend = FakeBackend(orchestrator := FakeOrchestrator(ENTRIES, execution(), per_watch=1))
     await watch(orchestrator, backend)

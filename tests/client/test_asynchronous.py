@@ -30,6 +30,17 @@ async def test_many_are_waited_for_side_by_side(server: StandIn) -> None:
         assert {execution.status for execution in await waiting} == {"completed"}
 
 
+async def test_whoever_waits_keeps_nobody_else_from_asking(server: StandIn) -> None:
+    async with AsyncOrchexClient(KEY, base_url=server.url, timeout=20, max_retries=0) as client:
+        execution = await client.execute("a task")
+        waiting = [asyncio.create_task(execution.wait()) for _ in range(120)]
+        while server.streaming < 120:
+            await asyncio.sleep(0.01)
+        assert (await client.executions.get(execution.id)).status == "running"
+        server.emit(execution.id, "execution.completed")
+        await asyncio.gather(*waiting)
+
+
 async def test_events_go_on_behind_a_lost_connection_and_a_restart(server: StandIn) -> None:
     server.events_a_stream = 1
     async with AsyncOrchexClient(KEY, base_url=server.url) as client:

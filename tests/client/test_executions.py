@@ -131,16 +131,26 @@ def test_an_id_is_one_segment_of_the_path(server: StandIn, client: OrchexClient)
     assert not server.seen[0].query
 
 
-def test_a_patch_is_all_its_streams_patches(server: StandIn, client: OrchexClient) -> None:
+def test_a_patch_is_all_its_streams_patches_in_their_order(server: StandIn, client: OrchexClient) -> None:
     execution = client.execute("a task")
-    for name in ("a/changes.patch", "b/changes.patch"):
-        server.artifacts[execution.id, name] = f"patch of {name}\n".encode()
+    for name in ("a.patch", "b.patch"):
+        server.artifacts[execution.id, name] = f"{name}\n".encode()
     server.end(execution.id, "completed")
-    server.executions[execution.id].document["result"]["artifacts"] = [
+    document = server.executions[execution.id].document
+    document["streams"] = [{"id": id, "description": id, "status": "completed"} for id in ("b", "a")]
+    document["result"]["artifacts"] = [
         {"name": name, "kind": kind, "url": f"/executions/{execution.id}/artifacts/{name}"}
-        for name, kind in (("a/changes.patch", "patch"), ("a/x.py", "file"), ("b/changes.patch", "patch"))
+        for name, kind in (("a.patch", "patch"), ("a/files/x.py", "file"), ("b.patch", "patch"))
     ]
-    assert execution.patch() == b"patch of a/changes.patch\npatch of b/changes.patch\n"
+    assert execution.patch() == b"b.patch\na.patch\n"
+
+
+def test_an_artifact_keeps_the_slashes_of_its_name(server: StandIn, client: OrchexClient) -> None:
+    execution = client.execute("a task")
+    server.artifacts[execution.id, "a/files/ä ?#.py"] = b"print()\n"
+    assert execution.artifact("a/files/ä ?#.py") == b"print()\n"
+    with pytest.raises(InvalidInput):
+        execution.artifact("a/../../../teams")
 
 
 def test_one_text_is_no_list_of_files(client: OrchexClient) -> None:

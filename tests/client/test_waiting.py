@@ -101,6 +101,13 @@ def test_waiting_does_without_streams(server: StandIn, client: OrchexClient) -> 
     assert execution.wait().status == "completed"
 
 
+def test_waiting_does_without_a_stream_where_the_team_has_too_many(server: StandIn, client: OrchexClient) -> None:
+    execution = client.execute("a task")
+    played(server, execution.id)
+    server.faults.append(Fault(429, {"code": "concurrency_limited", "retryable": True}, {"Retry-After": "50"}))
+    assert execution.wait(timeout=40).status == "completed"
+
+
 def test_waiting_sees_past_a_proxy_that_answers_for_the_stream(server: StandIn, client: OrchexClient) -> None:
     execution = client.execute("a task")
     played(server, execution.id)

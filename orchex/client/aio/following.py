@@ -79,7 +79,7 @@ class AsyncFollower:
         except UnexpectedAnswer:
             self._streams = False
         except ApiError as error:
-            if error.status not in _NO_STREAM_HERE:
+            if error.status not in _NO_STREAM_HERE and error.code != "concurrency_limited":
                 raise
             self._streams = False
         except ConnectionFailed as error:

@@ -80,7 +80,7 @@ class Follower:
         except UnexpectedAnswer:
             self._streams = False
         except ApiError as error:
-            if error.status not in _NO_STREAM_HERE:
+            if error.status not in _NO_STREAM_HERE and error.code != "concurrency_limited":
                 raise
             self._streams = False
         except ConnectionFailed as error:
