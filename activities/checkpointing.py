@@ -1,7 +1,7 @@
 """One attempt at a step: take the workspace at its checkpoint, do the step, record what it did and that it did it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Generic, NamedTuple, TypeVar
 
@@ -11,14 +11,16 @@ from activities.commands.environment import marker
 from activities.commands.reaper import reap
 from activities.commands.runner import CommandRunner
 from activities.commands.sandbox.policy import SandboxPolicy
-from activities.messages import StepReport, StepRequest, TakeTurn
+from activities.edits.ownership import Ownership
+from activities.messages import StepReport, StepRequest
 from activities.projects import Projects
 from activities.scene import Scene
 from activities.threads import in_thread
-from activities.workspaces.diff import changed_paths
+from activities.workspaces.diff import ChangedPath, changed_paths
 from activities.workspaces.opening import open_workspace
 from activities.workspaces.record import StepOutcome
 from activities.workspaces.workspace import Checkpoint, Workspace
+from orchex.domain.errors import OwnershipViolation
 from orchex.store.environments import Environments
 
 LOCK_SECONDS = 60.0
@@ -81,6 +83,7 @@ class Checkpointing:
             kept = await in_thread(keep, request.number, request.step_id, request.title, record)
         finally:
             workspace.release()
+        _require_owned(request, kept.changed)
         return await in_thread(_told, workspace, done, kept, first)
 
     async def _body(self, workspace: Workspace, request: StepRequest, body: Body[Report]) -> Done[Report]:
@@ -108,8 +111,19 @@ class Checkpointing:
 
     def _scene(self, workspace: Workspace, request: StepRequest) -> Scene:
         environ = self._environments.get(request.run.execution_id)
-        owns = request.owns if isinstance(request, TakeTurn) else ()
-        return Scene(self._home, workspace, request, environ, self._runner, self._policy, owns)
+        return Scene(self._home, workspace, request, environ, self._runner, self._policy, request.owns)
+
+
+def _require_owned(request: StepRequest, changed: Sequence[ChangedPath]) -> None:
+    """Whatever wrote it, an edit or a command: a file of somebody else's ends the stream, with its work kept."""
+    touched = [path for change in changed for path in (change.path, change.old_path) if path is not None]
+    others = Ownership(request.owns).violated_by(touched)
+    if others:
+        raise OwnershipViolation(
+            f"step {request.title!r} changed what its stream does not own: {', '.join(others[:10])}"
+            f"{f' and {len(others) - 10} more' if len(others) > 10 else ''}",
+            hint=f"The stream owns {', '.join(request.owns)}. Widen `owns`, or leave those files to another stream.",
+        )
 
 
 def _recorded(
@@ -117,6 +131,7 @@ def _recorded(
 ) -> Report:
     """This very step was done by an attempt whose report was lost: nothing is done twice."""
     report = kind.model_validate_json(done.result_json)
+    _require_owned(request, changed_paths(workspace.repository, workspace.commit(request.number), done.commit))
     changed = _changed_since(workspace, request.number if first is None else first, done.commit)
     return report.model_copy(
         update={"checkpoint": done.commit, "changed": changed, "attempts": activity.info().attempt}

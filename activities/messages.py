@@ -48,12 +48,14 @@ class RecordEvents(Carrier):
 class OpenStream(Carrier):
     """Open the workspace, gather the context, settle on a model, and plan if none is needed for it.
 
-    ``base`` is the commit to start from, or null for a snapshot of the project as it stands. ``start`` is the
+    ``base`` is the commit to start from, or null for a snapshot of the project as it stands; the commits of ``also``
+    are merged into it. ``start`` is the
     checkpoint to go on from, when an earlier execution is resumed.
     """
 
     stream: CompiledStream
     base: str | None = None
+    also: tuple[str, ...] = ()
     start: str | None = None
 
 
@@ -129,6 +131,7 @@ class StepRequest(Attempted):
 
     number: int
     step_id: str
+    owns: tuple[str, ...] = ()
     pass_env: tuple[str, ...] = ()
     environment: str | None = None
 
@@ -139,7 +142,6 @@ class Work(StepRequest):
     model: str | None
     plan_ref: str
     index: int
-    owns: tuple[str, ...] = ()
 
 
 class RunCommand(StepRequest):
@@ -173,7 +175,6 @@ class TakeTurn(StepRequest):
     transcript: str | None = None
     cut: int = 0
     squeeze: int = 0
-    owns: tuple[str, ...] = ()
 
 
 class StepReport(Carried):

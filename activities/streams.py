@@ -23,6 +23,7 @@ from activities.models.runbook import RunbookProvider, parse_runbook
 from activities.projects import Projects, landing_id
 from activities.threads import in_thread
 from activities.workspaces.apply import apply
+from activities.workspaces.merging import merged_commit
 from activities.workspaces.opening import close, open_workspace
 from activities.workspaces.workspace import Workspace
 from orchex.domain.errors import MergeConflict, NotFound, PlanInvalid, WorkspaceLost
@@ -105,10 +106,11 @@ class StreamActivities:
         repository = self._projects.open(request.run.project)
         if request.run.dry_run:
             return _Place(None, repository.folder)
-        start = request.start or request.base
+        base = merged_commit(repository, (request.base, *request.also)) if request.base else None
+        start = request.start or base
         workspace = open_workspace(repository, request.run.execution_id, request.stream.id, start)
         prepared = prepare(workspace, has_setup=bool(request.stream.setup))
-        return _Place(request.base or workspace.base, workspace.root, tuple(prepared))
+        return _Place(base or workspace.base, workspace.root, tuple(prepared))
 
     def _notes(self, request: OpenStream, root: Path) -> tuple[str, ...]:
         """A runbook reads no context, but what its manifest names and is not there is worth a word."""

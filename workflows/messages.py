@@ -60,14 +60,15 @@ class StreamPosition(_Message):
 class StreamInput(_Message):
     """``root`` is true when this workflow is the whole execution, and so tells of its start and its end.
 
-    ``base`` overrides the snapshot of the project; ``resume`` starts from an earlier execution's position;
-    ``position`` is set by continue-as-new alone.
+    ``base`` overrides the snapshot of the project, with the commits of ``also`` merged into it; ``resume`` starts from
+    an earlier execution's position; ``position`` is set by continue-as-new alone.
     """
 
     run: RunContext
     stream: CompiledStream
     root: bool = True
     base: str | None = None
+    also: tuple[str, ...] = ()
     resume: StreamPosition | None = None
     position: StreamPosition | None = None
 

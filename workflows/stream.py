@@ -197,6 +197,7 @@ class StreamWorkflow:
             run=self._run,
             stream=self._stream,
             base=resume.base if resume else self._input.base,
+            also=() if resume else self._input.also,
             start=resume.checkpoint if resume else None,
         )
         opened = await call(OPEN_STREAM, request, OpenedStream, self._outbox, summary=self._stream.id)
@@ -358,7 +359,6 @@ class StreamWorkflow:
             model=self._stream.model,
             plan_ref=self._plan_now().ref,
             index=entry.step,
-            owns=self._stream.owns,
         )
 
     def _common(self, entry: Entry, position: StreamPosition, started_event: str) -> dict[str, Any]:
@@ -369,6 +369,7 @@ class StreamWorkflow:
             "step_id": f"{workflow.info().workflow_id}/{position.number}",
             "title": entry.title,
             "started_event": started_event,
+            "owns": self._stream.owns,
             "pass_env": self._stream.pass_env,
             "environment": self._stream.environment,
         }
@@ -398,7 +399,6 @@ class StreamWorkflow:
                 transcript=last.transcript if last else None,
                 cut=last.cut if last else 0,
                 squeeze=last.squeeze if last else 0,
-                owns=self._stream.owns,
             )
             last = await self._ask(TAKE_TURN, request, TurnReport, title=f"{entry.title}, turn {turn + 1}")
             tally = tally.plus(last.usage, last.cost_usd, last.attempts, last.notes)
@@ -456,7 +456,9 @@ class StreamWorkflow:
         await flush(self._run, self._outbox)
         await workflow.wait_condition(workflow.all_handlers_finished)
         position = self._now(emitted=self._outbox.emitted, deadline=self._limits.deadline)
-        workflow.continue_as_new(self._input.model_copy(update={"position": position, "resume": None, "base": None}))
+        workflow.continue_as_new(
+            self._input.model_copy(update={"position": position, "resume": None, "base": None, "also": ()})
+        )
 
     # -- the end
 

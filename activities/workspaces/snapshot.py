@@ -29,9 +29,11 @@ SIZE_CAP = 512 * 2**20
 def snapshot(repository: ProjectRepository, *, size_cap: int = SIZE_CAP) -> str:
     """The commit of the project as it is now; its parent is the person's HEAD, if there is one.
 
-    The same tree on the same HEAD is the same commit. Raises ProjectRefused when a file cannot be read.
+    The same tree on the same HEAD is the same commit, and a landing is in it whole or not at all. Raises ProjectRefused
+    when a file cannot be read.
     """
-    tree = snapshot_tree(repository, size_cap=size_cap)
+    with locked(repository.directory / "apply.lock"):
+        tree = snapshot_tree(repository, size_cap=size_cap)
     head = _head(repository)
     return repository.objects.write_commit(tree, [head] if head else [], "The project as it was found\n")
 

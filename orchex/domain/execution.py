@@ -140,7 +140,7 @@ class StreamState(Wire):
 
     id: str
     description: str
-    status: Literal["pending", "running", "completed", "failed", "cancelled", "skipped"]
+    status: Literal["pending", "running", "awaiting_approval", "completed", "failed", "cancelled", "skipped"]
     reason: str = ""
     base: str | None = None
     checkpoint: str | None = None

@@ -16,6 +16,7 @@ from activities.messages import Landed
 from activities.steering import PATIENCE, cancelled_unstarted, deliver_cancel
 from orchex.domain.compiled import RunContext
 from orchex.domain.errors import InvalidInput, NotAwaitingApproval, NotFound, StackError
+from orchex.domain.event import EventType
 from orchex.domain.execution import Execution, Status
 from orchex.domain.ids import new_execution_id
 from orchex.domain.start import StartRequest
@@ -178,16 +179,17 @@ class Engine(ExecutionReader):
 
         Raises :class:`NotAwaitingApproval` when none waits, or not the one that is named.
         """
-        asked = [entry for entry in await self.events(execution_id) if entry.type == "execution.awaiting_approval"]
-        if (await self.get(execution_id)).status is not Status.AWAITING_APPROVAL:
-            asked = []
+        waits = (await self.get(execution_id)).status is Status.AWAITING_APPROVAL
+        streams = self._executions.streams(execution_id)
+        waiting_streams = {row.stream for row in streams if waits and row.status == "awaiting_approval"}
+        entries = await self._read(self._journal.all, execution_id, (EventType.EXECUTION_AWAITING_APPROVAL,))
+        asked = {entry.data["stream"]: entry for entry in entries if entry.data["stream"] in waiting_streams}
         if plan_hash is not None:
-            asked = [entry for entry in asked if entry.data["plan_ref"] == plan_hash]
+            asked = {name: entry for name, entry in asked.items() if entry.data["plan_ref"] == plan_hash}
         if not asked:
             what = "this plan" if plan_hash else "any plan"
             raise NotAwaitingApproval(f"execution {execution_id} does not wait for an approval of {what}")
-        waiting = asked[-1]
-        streams = self._executions.streams(execution_id)
+        waiting = min(asked.values(), key=lambda entry: entry.sequence)
         workflow_id = execution_id if len(streams) == 1 else f"{execution_id}/{waiting.data['stream']}"
         decision = PlanDecision(plan_ref=waiting.data["plan_ref"], approved=approved, reason=reason)
         try:

@@ -100,10 +100,13 @@ def _project(session: Session, execution: ExecutionRow, event: Event) -> None:
             execution.started_at = execution.started_at or event.at
             if execution.status == Status.QUEUED:
                 execution.status = Status.RUNNING
-        case EventType.EXECUTION_AWAITING_APPROVAL if execution.status != Status.CANCELLING:
-            execution.status = Status.AWAITING_APPROVAL
-        case EventType.EXECUTION_APPROVED if execution.status != Status.CANCELLING:
-            execution.status = Status.RUNNING
+        case EventType.EXECUTION_AWAITING_APPROVAL:
+            _stream(session, execution.id, data).status = "awaiting_approval"
+            if execution.status != Status.CANCELLING:
+                execution.status = Status.AWAITING_APPROVAL
+        case EventType.EXECUTION_APPROVED:
+            _stream(session, execution.id, data).status = "running"
+            _go_on(session, execution)
         case EventType.EXECUTION_CANCELLING:
             execution.status = Status.CANCELLING
         case EventType.STREAM_STARTED:
@@ -112,6 +115,7 @@ def _project(session: Session, execution: ExecutionRow, event: Event) -> None:
             _plan(_stream(session, execution.id, data), data)
         case EventType.STREAM_FINISHED:
             _finish_stream(_stream(session, execution.id, data), data)
+            _go_on(session, execution)
         case EventType.STEP_STARTED:
             execution.current_step = data["title"]
             _step(session, execution.id, data, event.at)
@@ -125,6 +129,18 @@ def _stream(session: Session, execution_id: str, data: dict[str, Any]) -> Stream
     row = session.get(StreamRow, (execution_id, data["stream"]))
     assert row is not None, "streams are written with their execution"
     return row
+
+
+def _go_on(session: Session, execution: ExecutionRow) -> None:
+    """An execution awaits approval as long as any of its streams does."""
+    if execution.status != Status.AWAITING_APPROVAL:
+        return
+    session.flush()
+    waiting = select(StreamRow.stream).where(
+        StreamRow.execution_id == execution.id, StreamRow.status == "awaiting_approval"
+    )
+    if session.exec(waiting.limit(1)).first() is None:
+        execution.status = Status.RUNNING
 
 
 def _plan(stream: StreamRow, data: dict[str, Any]) -> None:
@@ -192,7 +208,7 @@ def _finish(session: Session, execution: ExecutionRow, event: Event) -> None:
         update(StreamRow)
         .where(
             col(StreamRow.execution_id) == execution.id,
-            col(StreamRow.status).in_(("pending", "running")),
+            col(StreamRow.status).in_(("pending", "running", "awaiting_approval")),
         )
         .values(status="cancelled" if execution.status == Status.CANCELLED else "failed")
     )

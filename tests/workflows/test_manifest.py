@@ -11,7 +11,7 @@ from temporalio.service import RPCError
 from activities.messages import FinishStream, OpenStream
 from tests.workflows.bench import Bench, ManifestHandle, stream, worker
 from tests.workflows.fake_host import Call, clean_up_slowly, fail, hang
-from workflows.manifest import ManifestWorkflow
+from workflows.manifest import MOST_SIDE_BY_SIDE, ManifestWorkflow
 from workflows.messages import CancelRequest
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -25,13 +25,47 @@ def finished(bench: Bench) -> dict[str, str]:
     return {data["stream"]: data["status"] for data in bench.host.data("stream.finished")}
 
 
-async def test_streams_run_one_after_the_other_in_the_order_given(bench: Bench) -> None:
-    handle = await bench.start_manifest(stream("a"), stream("b", needs=("a",)), stream("c"))
+async def test_a_stream_starts_when_those_it_needs_are_done(bench: Bench) -> None:
+    handle = await bench.start_manifest(stream("a"), stream("b", needs=("a",)), stream("c", needs=("a", "b")))
     result = await handle.result()
     assert result.outcome == "completed"
     assert opened(bench) == ["a", "b", "c"]
     assert bench.host.timeline.index("finish_stream done") < bench.host.timeline.index("open_stream", 1)
     assert await handle.query(ManifestWorkflow.outcomes) == dict.fromkeys("abc", "completed")
+
+
+async def test_streams_that_do_not_need_each_other_run_side_by_side(bench: Bench) -> None:
+    """``a`` waits until ``d`` is through, which needs ``b`` alone: there is no wave that holds it back."""
+    through = asyncio.Event()
+
+    async def wait(_call: Call) -> None:
+        await through.wait()
+
+    async def let_go(_call: Call) -> None:
+        through.set()
+
+    bench.host.does("two", wait, stream="a")
+    bench.host.does("three", let_go, stream="d")
+    handle = await bench.start_manifest(stream("a"), stream("b"), stream("c", needs=("a",)), stream("d", needs=("b",)))
+    assert (await handle.result()).outcome == "completed"
+    order = opened(bench)
+    assert order.index("d") < order.index("c")
+
+
+async def test_only_so_many_streams_run_at_a_time(bench: Bench) -> None:
+    running, most = 0, 0
+
+    async def count(_call: Call) -> None:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        await asyncio.sleep(0.05)
+        running -= 1
+
+    bench.host.does("two", count)
+    handle = await bench.start_manifest(*(stream(f"s{number}") for number in range(3 * MOST_SIDE_BY_SIDE)))
+    assert (await handle.result()).outcome == "completed"
+    assert 1 < most <= MOST_SIDE_BY_SIDE
 
 
 async def test_the_execution_starts_once_and_ends_once_and_last(bench: Bench) -> None:
@@ -60,7 +94,7 @@ async def test_a_stream_that_needs_a_failed_one_is_skipped_and_so_is_what_needs_
     result = await handle.result()
     assert result.outcome == "failed"
     assert (result.failure and result.failure.code) == "command_failed"
-    assert opened(bench) == ["a", "free"]
+    assert sorted(opened(bench)) == ["a", "free"]
     assert finished(bench) == {"a": "failed", "b": "skipped", "c": "skipped", "free": "completed"}
     assert bench.host.told[-1] == "execution.failed"
 
@@ -70,11 +104,12 @@ async def test_a_need_that_is_not_part_of_the_run_does_not_block(bench: Bench) -
     assert (await handle.result()).outcome == "completed"
 
 
-async def test_without_landing_each_stream_builds_on_the_work_of_those_before_it(bench: Bench) -> None:
-    bench.host.does("two", fail(), stream="b")
-    handle = await bench.start_manifest(stream("a"), stream("b"), stream("c"), apply=False)
+async def test_without_landing_a_stream_builds_on_the_work_of_those_it_needs(bench: Bench) -> None:
+    entries = (stream("a"), stream("b"), stream("c", needs=("a",)), stream("d", needs=("a", "b")))
+    handle = await bench.start_manifest(*entries, apply=False)
     await handle.result()
-    assert [request.base for request in bench.host.requests(OpenStream)] == [None, "a-final", "a-final"]
+    bases = {request.stream.id: (request.base, request.also) for request in bench.host.requests(OpenStream)}
+    assert bases == {"a": (None, ()), "b": (None, ()), "c": ("a-final", ()), "d": ("a-final", ("b-final",))}
     assert not any(request.land for request in bench.host.requests(FinishStream))
 
 
@@ -104,7 +139,7 @@ either_way = pytest.mark.parametrize("cancel", [by_signal, by_temporal, by_both]
 @either_way
 async def test_a_cancel_reaches_the_stream_that_runs_and_no_other_starts(bench: Bench, cancel: Cancel) -> None:
     bench.host.does("two", clean_up_slowly, stream="b")
-    handle = await bench.start_manifest(stream("a"), stream("b"), stream("c"))
+    handle = await bench.start_manifest(stream("a"), stream("b", needs=("a",)), stream("c", needs=("b",)))
     await bench.host.began("two", "b")
     await cancel(handle)
     result = await handle.result()
@@ -135,7 +170,7 @@ async def test_a_cancel_while_the_last_stream_lands_comes_too_late(bench: Bench,
         await landing.wait()
 
     bench.host.does("finish_stream", land, stream="b")
-    handle = await bench.start_manifest(stream("a"), stream("b"))
+    handle = await bench.start_manifest(stream("a"), stream("b", needs=("a",)))
     await bench.host.began("finish_stream", "b")
     await cancel(handle)
     await _has_been_signalled(bench.client.get_workflow_handle(f"{handle.id}/b"))
@@ -146,11 +181,13 @@ async def test_a_cancel_while_the_last_stream_lands_comes_too_late(bench: Bench,
 
 async def test_a_stream_that_is_cancelled_by_itself_cancels_the_execution(bench: Bench) -> None:
     bench.host.does("two", hang, stream="a")
-    handle = await bench.start_manifest(stream("a"), stream("b"))
+    bench.host.does("two", hang, stream="b")
+    handle = await bench.start_manifest(stream("a"), stream("b"), stream("c", needs=("a",)))
     await bench.host.began("two", "a")
+    await bench.host.began("two", "b")
     await bench.client.get_workflow_handle(f"{handle.id}/a").cancel()
     assert (await handle.result()).outcome == "cancelled"
-    assert opened(bench) == ["a"]
+    assert finished(bench) == {"a": "cancelled", "b": "cancelled", "c": "skipped"}
 
 
 async def test_a_stream_that_is_terminated_through_temporal_fails_the_execution(bench: Bench) -> None:
@@ -179,6 +216,9 @@ async def test_an_execution_fails_when_a_stream_does_even_if_the_rest_is_cancell
     bench.host.does("two", hang, stream="b")
     handle = await bench.start_manifest(stream("a"), stream("b"))
     await bench.host.began("two", "b")
+    async with asyncio.timeout(20):
+        while await handle.query(ManifestWorkflow.outcomes) != {"a": "failed"}:
+            await asyncio.sleep(0.02)
     await by_signal(handle)
     assert (await handle.result()).outcome == "failed"
     assert finished(bench) == {"a": "failed", "b": "cancelled"}
