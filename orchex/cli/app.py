@@ -28,6 +28,7 @@ _COMMANDS = {
     "worker": "processes:worker",
     "api": "processes:api",
     "mcp": "mcp:mcp",
+    "setup": "setup:setup",
     "doctor": "doctor:doctor",
     "admin": "admin.app:app",
 }

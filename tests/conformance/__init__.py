@@ -1,1 +1,1 @@
-"""The official MCP conformance suite, run against Orchex's own server: see ``README.md``."""
+"""The official MCP conformance suite, run against Orchex's own server: ``make conformance``."""
