@@ -4,6 +4,7 @@ Every request may carry journal events that the workflow has emitted since the l
 them first (writing one twice is harmless), so that the journal costs no dispatch of its own while a stream moves.
 """
 
+from datetime import datetime
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -22,6 +23,7 @@ FINISH_STREAM = "finish_stream"
 RECORD_EVENTS = "record_events"
 LAND = "land"
 RECONCILE = "reconcile"
+KEEP_ACCOUNTS = "keep_accounts"
 
 
 class _Message(BaseModel):
@@ -244,3 +246,15 @@ class Landed(Carried):
 
     paths: tuple[str, ...] = ()
     failure: Failure | None = None
+
+
+class KeepAccounts(_Message):
+    """``now`` is the workflow's own time: what is due by then is done."""
+
+    now: datetime
+
+
+class KeptAccounts(_Message):
+    """``more`` when there was more to do than one call takes on."""
+
+    more: bool

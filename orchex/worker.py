@@ -23,9 +23,11 @@ from temporalio.client import (
     ScheduleIntervalSpec,
     ScheduleSpec,
 )
+from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
+from activities.accounts import Accountant
 from activities.artifacts import ArtifactKeeper
 from activities.attempts import AttemptInterceptor
 from activities.checkpointing import Checkpointing
@@ -44,6 +46,7 @@ from activities.steps import StepActivities
 from activities.streams import StreamActivities
 from activities.turns import TurnActivities
 from orchex.billing.plans import load_plans
+from orchex.billing.provider import BillingProvider, LocalBilling
 from orchex.domain.errors import StackError
 from orchex.domain.subscription import PlanCatalogue
 from orchex.door.server import open_door
@@ -58,6 +61,7 @@ from orchex.store.environments import Environments
 from orchex.store.executions import Executions
 from orchex.store.journal import Journal
 from orchex.store.turns import Turns
+from workflows.accounts import AccountsWorkflow
 from workflows.land import LandWorkflow
 from workflows.manifest import ManifestWorkflow
 from workflows.reconcile import ReconcileWorkflow
@@ -68,7 +72,7 @@ CONNECT_SECONDS = 60
 GRACE = timedelta(seconds=2)
 """How long a stopping worker waits for activities; what is cut short is retried by its successor."""
 
-WORKFLOWS = (StreamWorkflow, ManifestWorkflow, LandWorkflow, ReconcileWorkflow)
+WORKFLOWS = (StreamWorkflow, ManifestWorkflow, LandWorkflow, ReconcileWorkflow, AccountsWorkflow)
 
 log = logging.getLogger(__name__)
 
@@ -85,6 +89,7 @@ class Parts:
     turns: Turns
     prices: PriceList
     plans: PlanCatalogue
+    billing: BillingProvider
     environments: Environments
     projects: Projects
     runner: CommandRunner
@@ -98,6 +103,7 @@ async def open_parts(
     prices: PriceList | None = None,
     plans: PlanCatalogue | None = None,
     sandbox: SandboxPolicy | None = None,
+    billing: BillingProvider | None = None,
 ) -> AsyncIterator[Parts]:
     async with CommandRunner() as runner, AsyncExitStack() as stack:
         stack.push_async_callback(close_clients)
@@ -110,6 +116,7 @@ async def open_parts(
             turns=Turns(database),
             prices=prices or read_prices(),
             plans=plans or load_plans(None),
+            billing=billing or LocalBilling(),
             environments=Environments(home),
             projects=Projects(home),
             runner=runner,
@@ -151,6 +158,7 @@ def build_worker(client: Client, parts: Parts, queue: str, *, host_queue: str | 
             landing.land,
             reconciler.reconcile,
             Recorder(parts.journal, parts.environments, starter).record_events,
+            Accountant(parts.database, parts.plans, parts.billing).keep_accounts,
         ],
         interceptors=[AttemptInterceptor(parts.journal, ledger)],
         workflow_runner=SandboxedWorkflowRunner(
@@ -191,7 +199,7 @@ async def run_worker(settings: Settings, endpoint: Endpoint | None) -> None:
             engine = Engine(client, database, settings.home, queue)
             await stack.enter_async_context(open_door(Path(endpoint.door_socket), engine))
             stack.push_async_callback(_cancelled, asyncio.create_task(_mark_busy(parts)))
-        await _schedule_reconciler(client, queue)
+        await asyncio.gather(_schedule_reconciler(client, queue), _start_accounts(client, queue))
         log.info("working on queue %s", queue)
         await stopping.wait()
 
@@ -236,6 +244,16 @@ async def _schedule_reconciler(client: Client, queue: str) -> None:
     )
     with suppress(ScheduleAlreadyRunningError):
         await client.create_schedule(f"orchex-reconcile-{queue}", schedule, trigger_immediately=True)
+
+
+async def _start_accounts(client: Client, queue: str) -> None:
+    """One workflow per queue, for ever; the first worker starts it."""
+    await client.start_workflow(
+        AccountsWorkflow.run,
+        id=f"orchex-accounts-{queue}",
+        task_queue=queue,
+        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+    )
 
 
 async def _mark_busy(parts: Parts) -> None:

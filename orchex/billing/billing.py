@@ -33,10 +33,10 @@ class Billing:
             change = await self._provider.change(customer, plan, upgrade=upgrade, once=once)
 
         def write(session: Session) -> tuple[Subscription, Change]:
-            def changed(row: Subscription) -> Subscription:
-                return row.at(datetime.now(UTC), self._catalogue).change(plan, self._catalogue, paid=change.paid)
+            def changed(now: Subscription) -> Subscription:
+                return now.change(plan, self._catalogue, paid=change.paid)
 
-            return change_subscription(session, team_id, changed, actor, "subscription.changed"), change
+            return self._write(session, team_id, changed, actor, "subscription.changed"), change
 
         return write
 
@@ -49,13 +49,20 @@ class Billing:
             await self._provider.cancel(customer, cancelled, once=once)
 
         def write(session: Session) -> Subscription:
-            def changed(row: Subscription) -> Subscription:
-                return row.at(datetime.now(UTC), self._catalogue).cancel(cancelled)
-
             action = "subscription.cancelled" if cancelled else "subscription.continued"
-            return change_subscription(session, team_id, changed, actor, action)
+            return self._write(session, team_id, lambda now: now.cancel(cancelled), actor, action)
 
         return write
+
+    def _write(
+        self,
+        session: Session,
+        team_id: str,
+        change: Callable[[Subscription], Subscription],
+        actor: Actor,
+        action: str,
+    ) -> Subscription:
+        return change_subscription(session, team_id, change, self._catalogue, datetime.now(UTC), actor, action)
 
     def _customer(self, team_id: str) -> tuple[Customer, Subscription]:
         with self._database.read() as session:

@@ -184,10 +184,11 @@ class Subscription(Wire):
             return self
         subscription = self
         while subscription.current_period_end <= moment:
-            subscription = subscription._renewed(catalogue)
+            subscription = subscription.renewed(catalogue)
         return subscription
 
-    def _renewed(self, catalogue: PlanCatalogue) -> "Subscription":
+    def renewed(self, catalogue: PlanCatalogue) -> "Subscription":
+        """In its next period, with what waited for that done."""
         start = self.current_period_end
         renewed = self._but(current_period_start=start, current_period_end=Month.of(start).end)
         if renewed.cancel_at_period_end:

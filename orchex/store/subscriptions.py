@@ -5,11 +5,13 @@ from datetime import UTC, datetime
 
 from sqlmodel import Session, col, select
 
-from orchex.domain.access import Actor
+from orchex.domain.access import SYSTEM, Actor
 from orchex.domain.errors import NotFound
 from orchex.domain.subscription import LOCAL, PlanCatalogue, Subscription, SubscriptionStatus
+from orchex.domain.usage import Month
 from orchex.store.audit import write_audit
 from orchex.store.tables import SubscriptionRow
+from orchex.store.usage import close_month
 
 
 def add_subscription(session: Session, team_id: str, subscription: Subscription) -> None:
@@ -40,22 +42,44 @@ def change_subscription(
     session: Session,
     team_id: str,
     change: Callable[[Subscription], Subscription],
+    catalogue: PlanCatalogue,
+    now: datetime,
     actor: Actor,
     action: str,
-    provider_ref: str | None = None,
 ) -> Subscription:
-    """Replace the subscription by what ``change`` makes of it; nothing is written when that is the same."""
+    """Replace the subscription, as it is now, by what ``change`` makes of it; if that is the same, write nothing."""
     row = _row(session, team_id, lock=True)
+    _renew(session, row, catalogue, now)
     before = subscription_of(row)
     after = change(before)
-    if provider_ref is not None:
-        row.provider_ref = provider_ref
     if after != before:
-        for name, value in after.model_dump().items():
-            setattr(row, name, value)
-        row.updated_at = datetime.now(UTC)
-        write_audit(session, team_id, actor, action, team_id, **_difference(before, after))
+        _write(session, row, after, actor, action)
     return after
+
+
+def renew_subscription(session: Session, team_id: str, catalogue: PlanCatalogue, now: datetime) -> None:
+    """Write down that periods have ended, and close their months under the plan that was in force."""
+    _renew(session, _row(session, team_id, lock=True), catalogue, now)
+
+
+def _renew(session: Session, row: SubscriptionRow, catalogue: PlanCatalogue, now: datetime) -> None:
+    while (subscription := subscription_of(row)).at(now, catalogue) != subscription:
+        month = Month.of(subscription.current_period_start)
+        close_month(session, row.team_id, month, subscription.plan, catalogue.terms(subscription.plan), now)
+        _write(session, row, subscription.renewed(catalogue), SYSTEM, "subscription.renewed")
+
+
+def _write(session: Session, row: SubscriptionRow, after: Subscription, actor: Actor, action: str) -> None:
+    changes = _difference(subscription_of(row), after)
+    for name, value in after.model_dump().items():
+        setattr(row, name, value)
+    row.updated_at = datetime.now(UTC)
+    write_audit(session, row.team_id, actor, action, row.team_id, **changes)
+
+
+def adopt_reference(session: Session, team_id: str, provider_ref: str | None) -> None:
+    """Keep the id that the provider knows the team's subscription by."""
+    _row(session, team_id, lock=True).provider_ref = provider_ref
 
 
 def provider_ref_of(session: Session, team_id: str) -> str | None:

@@ -274,6 +274,38 @@ def close_month(session: Session, team_id: str, month: Month, plan: str, terms: 
 _BILLED = {"used", "included", "overage"}
 
 
+class ClosedMonth(NamedTuple):
+    """``overage``: what each meter came to beyond what the plan included; meters without any are left out."""
+
+    team_id: str
+    month: Month
+    overage: dict[str, int]
+
+
+def unreported_months(session: Session, limit: int) -> list[ClosedMonth]:
+    """Closed months that the provider was not told of yet, oldest first."""
+    rows = session.exec(
+        select(ClosedMonthRow)
+        .where(col(ClosedMonthRow.reported_at).is_(None))
+        .order_by(col(ClosedMonthRow.month), col(ClosedMonthRow.team_id))
+        .limit(limit)
+    )
+    return [
+        ClosedMonth(
+            row.team_id,
+            Month(row.month),
+            {meter: found["overage"] for meter, found in row.meters.items() if found["overage"]},
+        )
+        for row in rows
+    ]
+
+
+def mark_reported(session: Session, team_id: str, month: Month, now: datetime) -> None:
+    row = session.get(ClosedMonthRow, (team_id, month), with_for_update=True)
+    if row is not None:
+        row.reported_at = now
+
+
 # -- checking
 
 

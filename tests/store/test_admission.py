@@ -194,18 +194,20 @@ def test_more_steps_than_the_plan_allows_are_refused(database: Database) -> None
 def test_nothing_starts_while_a_payment_is_open(database: Database) -> None:
     team_id = make_team(database, "team")
     with database.write() as session:
-        change_subscription(session, team_id, Subscription.payment_failed, SYSTEM, "subscription.past_due")
+        change_subscription(session, team_id, Subscription.payment_failed, CATALOGUE, NOW, SYSTEM, "past due")
     with pytest.raises(SubscriptionPastDue):
         submit(database, team_id)
     with database.write() as session:
-        change_subscription(session, team_id, Subscription.paid, SYSTEM, "subscription.paid")
+        change_subscription(session, team_id, Subscription.paid, CATALOGUE, NOW, SYSTEM, "paid")
     submit(database, team_id)
 
 
 def test_a_plan_that_ended_with_its_period_holds_no_longer_whoever_has_written_that_down(database: Database) -> None:
     team_id = make_team(database, "team")
     with database.write() as session:
-        change_subscription(session, team_id, lambda now: now.change("pro", CATALOGUE), SYSTEM, "subscription.changed")
+        change_subscription(
+            session, team_id, lambda now: now.change("pro", CATALOGUE), CATALOGUE, NOW, SYSTEM, "changed"
+        )
     later = NOW + timedelta(days=365 * 2)
     for _ in range(11):
         submit(database, team_id)
