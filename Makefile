@@ -3,10 +3,11 @@
 # make check   lint, types, import rules, generated files
 # make conformance  run the official MCP conformance suite against the MCP server; it takes npm
 # make bench   measure, side by side, and plot
+# make edits   judge the edits of real models
 # make lock    choose the newest versions that the ranges allow and pin them
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check conformance bench lock
+.PHONY: help demo test check conformance bench edits lock
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -34,6 +35,9 @@ conformance: $(VENV)/.dev
 
 bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks $(ARGS)
+
+edits: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.edits $(ARGS)
 
 lock: $(VENV)/.dev
 	$(BIN)/python -m venv --clear $(VENV)/lock

@@ -66,11 +66,28 @@ def _replace_span(text: Text, old: str, new: str, rung: Rung) -> Replacement | N
     start, stop = offsets[0], offsets[0] + len(old)
     first, behind = lines.at(start), lines.at(stop)
     head = lines.normal[lines.start(first) : start]
+    if old.endswith("\n") or lines.normal[stop : stop + 1] in ("\n", ""):
+        _demand_indentation(head, old, new)
     unended = head + new != "" and not (head + new).endswith("\n")
     if behind < len(lines) and (stop > lines.start(behind) or unended):
         behind += 1
     tail = lines.normal[stop : lines.start(behind)]
     return Replacement(_spliced(text, first, behind, head + old + tail, head + new + tail), rung, first + 1)
+
+
+def _demand_indentation(head: str, old: str, new: str) -> None:
+    """Raise EditRefused for one line quoted without its indentation, and new lines that have less than it.
+
+    They could be meant as they are or as indented like the line: nothing in the quoted text tells.
+    """
+    fresh = _split(new)[1:]
+    if head and not head.strip(" \t") and len(_split(old)) == 1:
+        bare = next((line for line in fresh if line.strip() and not line.startswith(head)), None)
+        if bare is not None:
+            raise EditRefused(
+                f"the line to replace is quoted without its indentation, and the new line {bare!r} has less than it",
+                hint="Quote the line with its indentation, and indent every new line as it is meant.",
+            )
 
 
 def _spliced(text: Text, first: int, behind: int, old: str, new: str) -> Text:

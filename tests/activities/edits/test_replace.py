@@ -205,6 +205,31 @@ class TestInsert:
             insert(Text.decode(b"a\nb\n"), line, "x")
 
 
+INDENTED = b"def f():\n    return a\n"
+
+
+@pytest.mark.parametrize("end", ["", "\n"])
+def test_new_lines_below_a_line_quoted_without_its_indentation_are_refused_when_they_have_less(end: str) -> None:
+    with pytest.raises(EditRefused, match="quoted without its indentation"):
+        replaced(INDENTED, f"return a{end}", f"b = a{end or chr(10)}return b{end}")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "result"),
+    [
+        ("return a", "b = a\n    return b", b"def f():\n    b = a\n    return b\n"),
+        ("return a", "return b", b"def f():\n    return b\n"),
+        ("return a", "if a:\n\n        return a", b"def f():\n    if a:\n\n        return a\n"),
+        ("    return a", "    return b\nreturn c", b"def f():\n    return b\nreturn c\n"),
+        ("return", "yield\nx", b"def f():\n    yield\nx a\n"),
+    ],
+)
+def test_what_is_meant_is_clear_when_the_new_lines_are_indented_or_the_quote_is(
+    old: str, new: str, result: bytes
+) -> None:
+    assert replaced(INDENTED, old, new) == (result, Rung.EXACT)
+
+
 ends = st.sampled_from([b"\n", b"\r\n"])
 bodies = st.binary(max_size=12).map(lambda raw: raw.replace(b"\n", b"").replace(b"\r", b"").replace(b"@", b""))
 line_lists = st.lists(st.tuples(bodies, ends).map(b"".join), max_size=6)
@@ -219,6 +244,7 @@ def test_every_byte_outside_the_match_stays(
 ) -> None:
     left = b"".join(before).replace(b"@", b"") + head
     assume(not left.startswith((b"\xff\xfe", b"\xfe\xff")))  # UTF-16, in which "@old@" is spelled otherwise
+    assume(not head or head.strip(b" \t") or tail or "\n" not in new)  # a line quoted without its indentation
     right = tail + end + (b"".join(after) if end else b"")
     result, rung = replaced(left + b"@old@" + right, "@old@", new + "@new@")
     assert rung is Rung.EXACT
