@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, LATEST_MODERN_VERSION
 
 from orchex.stack.launch import ENTRY
 from tests.chaos.harness import marked
@@ -19,7 +20,7 @@ from tests.mcp_server.conftest import ORCHEX, Stdio
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 
 SLOW = manifest("sleep 600")
-INITIALIZE = {
+INITIALIZE: dict[str, Any] = {
     "jsonrpc": "2.0",
     "id": 1,
     "method": "initialize",
@@ -92,6 +93,30 @@ def test_a_client_that_leaves_while_it_waits_gets_how_it_stands_and_the_run_goes
         time.sleep(0.05)
     ended = by_id(said(stdio, HELLO + call(2, "orchex_cancel", executionId=answer["executionId"])))
     assert ended[2]["result"]["structuredContent"]["cancelled"] is True
+
+
+def test_every_protocol_version_gets_the_same_answers(stdio: Stdio) -> None:
+    """Structured content came with 2025-06-18; before, the text says all of it."""
+    begun = said(stdio, HELLO + call(2, "orchex_execute", task="x", manifest=manifest("true"), wait=45))
+    found = by_id(begun)[2]["result"]["structuredContent"]["executionId"]
+    asked = call(2, "orchex_status", executionId=found, wait=45)
+    seen = []
+    for version in HANDSHAKE_PROTOCOL_VERSIONS:
+        hello = {**INITIALIZE, "params": {**INITIALIZE["params"], "protocolVersion": version}}
+        answers = by_id(said(stdio, line(hello) + line(INITIALIZED) + asked))
+        assert answers[1]["result"]["protocolVersion"] == version
+        seen.append([block["text"] for block in answers[2]["result"]["content"]])
+        if "structuredContent" in answers[2]["result"]:
+            assert answers[2]["result"]["structuredContent"] == json.loads(seen[-1][1])
+    meta = {
+        "io.modelcontextprotocol/protocolVersion": LATEST_MODERN_VERSION,
+        "io.modelcontextprotocol/clientCapabilities": {},
+    }
+    modern = json.loads(asked)
+    modern["params"]["_meta"] = meta
+    (answer,) = said(stdio, line(modern))
+    seen.append([block["text"] for block in answer["result"]["content"]])
+    assert seen == [seen[0]] * (len(HANDSHAKE_PROTOCOL_VERSIONS) + 1)
 
 
 def test_an_empty_stdin_ends_it_with_nothing_said(stdio: Stdio) -> None:
