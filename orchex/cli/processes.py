@@ -1,5 +1,9 @@
 """``up``, ``worker`` and ``api``: the long-running parts, in the foreground."""
 
+import json
+import os
+import re
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,20 +14,40 @@ from orchex.stack.endpoint import Endpoint
 
 
 def up() -> None:
-    """Run Orchex on this machine in the foreground: the Temporal dev server, a worker and the API, until Ctrl-C."""
+    """Run Orchex on this machine in the foreground: the Temporal dev server, a worker and the API, until Ctrl-C.
+
+    The API serves the projects of ORCHEX_PROJECTS; without it, the git repository that this is started in.
+    """
     from orchex.stack.foreground import run_foreground
     from orchex.stack.launch import orchex_argv
 
     settings = load_settings()
+    here = None if settings.projects or settings.projects_file else _repository_here()
+    if here is not None:
+        os.environ["ORCHEX_PROJECTS"] = json.dumps({_name(here): str(here)})
 
     def ready(endpoint: Endpoint) -> None:
         where = endpoint.temporal_address or endpoint.server
+        serves = f" for the project {here}" if here else ""
         put(
-            f"ready: API at {endpoint.api_url}, Temporal at {where}, home {settings.home}, "
+            f"ready: API at {endpoint.api_url}{serves}, Temporal at {where}, home {settings.home}, "
             f"logs in {settings.home / 'logs'}; Ctrl-C ends it"
         )
 
     run_foreground(settings, ready, api=orchex_argv("api", "--embedded"))
+
+
+def _repository_here() -> Path | None:
+    """The git repository around the current folder, which whoever has a key may then work on; none elsewhere."""
+    from activities.workspaces.project import find_project
+
+    folder = find_project(Path.cwd())
+    return folder if (folder / ".git").exists() else None
+
+
+def _name(folder: Path) -> str:
+    """The folder's own name, as far as a project's name may hold it."""
+    return re.sub(r"^[^A-Za-z0-9]+|[^A-Za-z0-9._-]", "", folder.name)[:64] or "project"
 
 
 def worker(
