@@ -1,12 +1,13 @@
 """The activities at both ends of a stream: opening its workspace with a plan, and closing it with a result."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from temporalio import activity
 
 from activities.artifacts import ArtifactKeeper
-from activities.briefing import context_of
+from activities.briefing import Briefing, context_of
 from activities.context import NO_LIMIT, gather
 from activities.dependencies import prepare
 from activities.messages import (
@@ -23,6 +24,7 @@ from activities.models.runbook import RunbookProvider, parse_runbook
 from activities.projects import Projects, landing_id
 from activities.threads import in_thread
 from activities.workspaces.apply import apply
+from activities.workspaces.listing import listed_files
 from activities.workspaces.merging import merged_commit
 from activities.workspaces.opening import close, open_workspace
 from activities.workspaces.workspace import Workspace
@@ -83,7 +85,7 @@ class StreamActivities:
             notes = await in_thread(self._notes, request, place.root)
             return OpenedStream(base=place.base, queue=self._host_queue, plan=plan, notes=(*place.notes, *notes))
         place = await in_thread(self._open, request)
-        context = await in_thread(context_of, place.root, request.stream, environ, self._parses)
+        context = await in_thread(self._context, request, place.root, environ)
         return OpenedStream(
             base=place.base,
             queue=self._host_queue,
@@ -91,6 +93,11 @@ class StreamActivities:
             context=await in_thread(self._blobs.put_text, context.text),
             notes=(*place.notes, *context.notes)[:MAX_NOTES],
         )
+
+    def _context(self, request: OpenStream, root: Path, environ: Mapping[str, str]) -> Briefing:
+        """A dry run reads the person's own folder: of that, what a workspace would hold."""
+        listed = listed_files(self._projects.get(request.run.project)) if request.run.dry_run else None
+        return context_of(root, request.stream, environ, self._parses, listed=listed)
 
     def _plan(self, request: OpenStream) -> PlanOutline:
         stream = request.stream

@@ -117,6 +117,25 @@ def test_a_dry_run_tells_plan_files_commands_and_cost_and_changes_nothing(lab: L
     assert len(server.turns) == 1
 
 
+@pytest.mark.parametrize("dry", [True, False])
+def test_a_model_is_shown_the_project_at_the_depth_that_was_asked_for(lab: Lab, dry: bool) -> None:
+    project = story.project(lab)
+    (project / "deeper.py").write_text("DEEPER = 'is shown'\n")
+    (project / "user.py").write_text("import deeper\n")
+    (project / ".gitignore").write_text("ign*.py\n")
+    (project / "ignored.py").write_text("IGNORED = 'is not shown'\nimport user\n")
+    (project / ".env").write_text("CANARY_IN_ENV=is-not-shown-either\n")
+    path = lab.folder / "deep.yaml"
+    path.write_text(story.MANIFEST.replace("depth: minimal", "depth: comprehensive"))
+    with scripted(lab) as server:
+        tell(lab, "exec", str(path), "--project", str(project), *(["--dry-run"] if dry else []))
+    sent = json.dumps(server.turns[0].body)
+    assert "DEEPER = 'is shown'" in sent
+    assert "The project has" in sent
+    for hidden in ("ignored.py", "is not shown", "is-not-shown-either"):
+        assert hidden not in sent
+
+
 def test_a_task_in_plain_words_is_carried_out(lab: Lab) -> None:
     project = story.project(lab)
     with scripted(lab) as server:
