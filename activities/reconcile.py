@@ -8,8 +8,10 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities.launch import launch
 from activities.messages import RECONCILE
+from activities.retention import Retention
 from activities.starting import Starter
 from activities.steering import cancelled_unstarted, deliver_cancel
+from activities.threads import in_thread
 from orchex.domain.event import Event, EventType
 from orchex.domain.execution import Failure
 from orchex.store.environments import Environments
@@ -35,8 +37,8 @@ SETTLED = timedelta(seconds=15)
 
 
 class Reconciler:
-    """Starts what was accepted and never started, delivers the cancels that could not be, and closes rows whose
-    workflow is gone.
+    """Starts what was accepted and never started, delivers the cancels that could not be, closes rows whose workflow
+    is gone, and deletes what is kept no longer.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class Reconciler:
         journal: Journal,
         environments: Environments,
         starter: Starter,
+        retention: Retention,
     ) -> None:
         self._client = client
         self._queue = queue
@@ -54,12 +57,14 @@ class Reconciler:
         self._journal = journal
         self._environments = environments
         self._starter = starter
+        self._retention = retention
 
     @activity.defn(name=RECONCILE)
     async def reconcile(self) -> None:
         for unfinished in self._executions.to_reconcile(datetime.now(UTC) - SETTLED):
             await self._reconcile(unfinished)
         await self._starter.start_waiting()
+        await in_thread(self._retention.keep_to_it)
 
     async def _reconcile(self, unfinished: Unfinished) -> None:
         execution_id = unfinished.id

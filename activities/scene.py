@@ -95,4 +95,8 @@ class Scene:
 
 def step_logs(home: Path, execution_id: str, stream_id: str) -> Path:
     """Where the commands of a stream leave their output until it is closed: ``<step>-<command>.log``."""
-    return home / "logs" / "executions" / execution_id / stream_id
+    return execution_logs(home, execution_id) / stream_id
+
+
+def execution_logs(home: Path, execution_id: str) -> Path:
+    return home / "logs" / "executions" / execution_id

@@ -69,6 +69,8 @@ class Settings(BaseSettings):
     """A ``temporal-dev.yaml`` to use in place of the one that comes with Orchex."""
     prices: AbsolutePath | None = None
     """A file of model prices that come before the built-in ones."""
+    retention_days: int | None = Field(default=None, ge=1, le=36_500)
+    """How many days after its end an execution is deleted, with its blobs; none keeps them all."""
     task_queue: str = Field(default="orchex", min_length=1, max_length=200)
     """The Temporal task queue that workflows and activities run on."""
 

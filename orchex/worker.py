@@ -41,6 +41,7 @@ from activities.planning import PlanActivities
 from activities.projects import Projects
 from activities.reconcile import Reconciler
 from activities.recording import Recorder
+from activities.retention import Retention
 from activities.starting import Starter
 from activities.steps import StepActivities
 from activities.streams import StreamActivities
@@ -94,6 +95,7 @@ class Parts:
     projects: Projects
     runner: CommandRunner
     sandbox: SandboxPolicy
+    retention: Retention
 
 
 @asynccontextmanager
@@ -104,6 +106,7 @@ async def open_parts(
     plans: PlanCatalogue | None = None,
     sandbox: SandboxPolicy | None = None,
     billing: BillingProvider | None = None,
+    retention_days: int | None = None,
 ) -> AsyncIterator[Parts]:
     async with CommandRunner() as runner, AsyncExitStack() as stack:
         stack.push_async_callback(close_clients)
@@ -121,6 +124,7 @@ async def open_parts(
             projects=Projects(home),
             runner=runner,
             sandbox=sandbox or SandboxPolicy(),
+            retention=Retention(home, database, retention_days),
         )
 
 
@@ -143,7 +147,9 @@ def build_worker(client: Client, parts: Parts, queue: str, *, host_queue: str | 
     )
     landing = LandingActivities(parts.projects, parts.executions)
     starter = Starter(client, queue, parts.database, parts.plans)
-    reconciler = Reconciler(client, queue, parts.executions, parts.journal, parts.environments, starter)
+    reconciler = Reconciler(
+        client, queue, parts.executions, parts.journal, parts.environments, starter, parts.retention
+    )
     return Worker(
         client,
         task_queue=queue,
@@ -187,6 +193,7 @@ async def run_worker(settings: Settings, endpoint: Endpoint | None) -> None:
                 read_prices(settings.prices),
                 load_plans(settings.plans),
                 SandboxPolicy.of(settings),
+                retention_days=settings.retention_days,
             )
         )
         await asyncio.to_thread(parts.projects.recover)

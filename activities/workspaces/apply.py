@@ -82,6 +82,15 @@ def recover(repository: ProjectRepository, *, on_point: OnPoint = lambda _: None
         return _conclude_all(repository, on_point)
 
 
+def forget_landing(repository: ProjectRepository, journal_id: str) -> None:
+    """Remove what is known of a landing, which then can be undone no more; one that was cut short ends first."""
+    with locked(repository.directory / "apply.lock"):
+        _conclude_all(repository, lambda _: None)
+        known = find_journal(repository, journal_id)
+        if known is not None:
+            known.remove()
+
+
 def _conclude_all(repository: ProjectRepository, on_point: OnPoint) -> list[OrchexError]:
     failures = []
     for journal in list(journals(repository)):

@@ -22,7 +22,7 @@ from orchex.domain.ids import new_execution_id
 from orchex.domain.start import StartRequest
 from orchex.engine.compile import compile_request
 from orchex.engine.reader import ExecutionReader, checked
-from orchex.engine.resume import resumed
+from orchex.engine.resume import plans_of, resumed
 from orchex.store.database import Database
 from orchex.store.environments import Environments
 from orchex.store.executions import Acceptance
@@ -119,6 +119,8 @@ class Engine(ExecutionReader):
             )
         new_id = checked(new_id or new_execution_id())
         run, streams = resumed(new_id, self._executions.spec(execution_id), self._executions.streams(execution_id))
+        for ref in plans_of(streams):
+            self._blobs.renew(ref)
         return Acceptance(
             id=new_id,
             project=before.project,
@@ -135,7 +137,11 @@ class Engine(ExecutionReader):
 
     async def _launch(self, accepted: Acceptance, environ: Mapping[str, str] | None) -> str:
         self.keep_environment(accepted.id, environ)
-        await self._write(self._executions.accept, accepted)
+        try:
+            await self._write(self._executions.accept, accepted)
+        except NotFound:
+            self._environments.forget(accepted.id)
+            raise
         await self.launch(accepted.id, accepted.spec)
         return accepted.id
 

@@ -27,6 +27,12 @@ def resumed(
     return run.model_copy(update={"execution_id": new_id}), left
 
 
+def plans_of(streams: Sequence[ManifestStream]) -> set[str]:
+    """The references that the streams bring with them."""
+    plans = {entry.resume.plan.ref for entry in streams if entry.resume and entry.resume.plan}
+    return plans | {entry.stream.plan_ref for entry in streams}
+
+
 def _before(spec: Mapping[str, Any]) -> tuple[RunContext, tuple[ManifestStream, ...]]:
     if spec["workflow"] == ManifestWorkflow.__name__:
         many = ManifestInput.model_validate(spec["input"])

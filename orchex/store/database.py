@@ -12,7 +12,7 @@ from sqlmodel import Session
 
 from orchex.domain.errors import StorageError, StorageFull
 
-SCHEMA_REVISION = "0003"
+SCHEMA_REVISION = "0004"
 """The newest migration. Kept here so that a start on an up-to-date database need not load Alembic."""
 
 

@@ -75,9 +75,11 @@ class Executions:
             self.add(session, accepted)
 
     def add(self, session: Session, accepted: Acceptance) -> None:
-        """:meth:`accept` as part of a caller's transaction."""
+        """:meth:`accept` as part of a caller's transaction. Raises :class:`NotFound` for a resume of what is gone."""
         if session.get(ExecutionRow, accepted.id) is not None:
             return
+        if accepted.resumed_from is not None:
+            self._row(session, accepted.resumed_from, lock=True)  # it is not deleted from now on
         session.add(
             ExecutionRow(
                 **accepted.model_dump(exclude={"streams"}),

@@ -146,11 +146,6 @@ class Turns:
         costs = [row.cost_usd for row in rows if _usage(row).total]
         return Spent(usage, None if None in costs else sum(cost for cost in costs if cost is not None))
 
-    def blobs(self) -> set[str]:
-        """Every blob that some execution's turns still need."""
-        with self._database.read() as session:
-            return {ref for refs in session.exec(select(TurnRow.blobs)) for ref in refs}
-
 
 def spent_by(session: Session, execution_id: str) -> Spent | None:
     """What an execution's turns took so far; null when it took none."""

@@ -344,8 +344,14 @@ def _verify_team(session: Session, team_id: str) -> list[Difference]:
     written: Counter[tuple[str, str]] = Counter()
     months: Counter[tuple[str, str]] = Counter()
     days: Counter[tuple[str, str]] = Counter()
-    for use in session.exec(select(UsageEventRow).where(UsageEventRow.team_id == team_id)):
-        written[use.source, use.meter] += use.quantity
+    uses = (
+        select(UsageEventRow, ExecutionRow.id)
+        .outerjoin(ExecutionRow, col(ExecutionRow.id) == UsageEventRow.execution_id)
+        .where(UsageEventRow.team_id == team_id)
+    )
+    for use, still_there in session.exec(uses):
+        if still_there:  # else its journal was deleted with it
+            written[use.source, use.meter] += use.quantity
         months[use.month, use.meter] += use.quantity
         days[f"{use.month} {use.at.date().isoformat()}", use.meter] += use.quantity
     return [

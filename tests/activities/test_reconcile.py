@@ -9,6 +9,7 @@ import pytest_asyncio
 from temporalio.testing import WorkflowEnvironment
 
 from activities.reconcile import Reconciler
+from activities.retention import Retention
 from activities.starting import Starter
 from orchex.billing.plans import load_plans
 from orchex.domain.execution import Status
@@ -29,11 +30,14 @@ async def database(tmp_path: Path) -> AsyncIterator[Database]:
     database.close()
 
 
-async def _parts(temporal: WorkflowEnvironment, database: Database, home: Path) -> tuple[Engine, Reconciler]:
+async def _parts(
+    temporal: WorkflowEnvironment, database: Database, home: Path, days: int | None = None
+) -> tuple[Engine, Reconciler]:
     queue = f"nobody-{uuid.uuid4()}"
     executions, journal = Executions(database), Journal(database)
     starter = Starter(temporal.client, queue, database, load_plans(None))
-    reconciler = Reconciler(temporal.client, queue, executions, journal, Environments(home), starter)
+    retention = Retention(home, database, days)
+    reconciler = Reconciler(temporal.client, queue, executions, journal, Environments(home), starter, retention)
     return Engine(temporal.client, database, home, queue), reconciler
 
 

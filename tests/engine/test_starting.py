@@ -1,7 +1,9 @@
 """Starting through the engine, on a real Temporal server and a real store."""
 
+import os
 import uuid
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -9,13 +11,16 @@ import pytest_asyncio
 from temporalio.client import Client, WorkflowHistoryEventFilterType
 from temporalio.testing import WorkflowEnvironment
 
+from activities.retention import Retention
 from orchex.domain.errors import InvalidInput, NotFound
+from orchex.domain.event import Event, EventType
 from orchex.domain.execution import Status
 from orchex.domain.ids import new_execution_id
 from orchex.domain.start import StartOptions, StartRequest
 from orchex.engine.engine import Engine
 from orchex.manifest import parse_manifest
 from orchex.store.database import open_database
+from orchex.store.journal import Journal
 
 MANIFEST = """
 name: chain
@@ -105,3 +110,28 @@ async def _starts(client: Client, workflow_id: str) -> int:
     )
     started = [event async for event in events if event.HasField("workflow_execution_started_event_attributes")]
     return max(len(runs), len(started))
+
+
+async def test_what_is_resumed_keeps_its_plan_young(engine: Engine) -> None:
+    """Or the plan might be collected before the new execution is written down, when the old one is deleted."""
+    execution_id = await engine.start(request())
+    failed = Event(id=f"{execution_id}:f", type=EventType.EXECUTION_FAILED, at=datetime.now(UTC), data={})
+    Journal(engine.database).append(execution_id, (failed,))
+    [plan] = [path for path in (engine.home / "blobs").rglob("*") if path.is_file()]
+    os.utime(plan, (0, 0))
+    await engine.resume(execution_id, None)
+    assert plan.stat().st_mtime > 0
+    plan.unlink()
+    with pytest.raises(NotFound):
+        await engine.resume(execution_id, None)
+
+
+async def test_a_resume_that_is_refused_leaves_no_environment_behind(engine: Engine) -> None:
+    execution_id = await engine.start(request())
+    failed = Event(id=f"{execution_id}:f", type=EventType.EXECUTION_FAILED, at=datetime.now(UTC), data={})
+    Journal(engine.database).append(execution_id, (failed,))
+    prepared = await engine.prepared_resume(execution_id)
+    Retention(engine.home, engine.database).delete(execution_id)
+    with pytest.raises(NotFound):
+        await engine._launch(prepared, {"A": "b"})
+    assert list((engine.home / "environments").iterdir()) == []

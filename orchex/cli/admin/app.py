@@ -2,7 +2,7 @@
 
 import typer
 
-from orchex.cli.admin import books, database, first, keys, teams
+from orchex.cli.admin import books, database, first, kept, keys, teams
 
 
 def _group(help: str) -> typer.Typer:
@@ -33,3 +33,12 @@ app.add_typer(_database, name="db")
 _usage = _group("What teams used.")
 _usage.command("verify")(books.verify)
 app.add_typer(_usage, name="usage")
+
+_executions = _group("Executions that have ended.")
+_executions.command("delete")(kept.delete)
+_executions.command("expire")(kept.expire)
+app.add_typer(_executions, name="executions")
+
+_blobs = _group("What is kept by its hash: plans, transcripts, patches, files, logs.")
+_blobs.command("gc")(kept.collect)
+app.add_typer(_blobs, name="blobs")

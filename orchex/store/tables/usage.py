@@ -11,6 +11,8 @@ from orchex.store.tables.base import SQLModel
 class UsageEventRow(SQLModel, table=True):
     """A quantity of one meter, never changed. ``source`` is the journal event it comes from.
 
+    It outlives its execution: what was used stays used.
+
     ``month`` is the one it is counted in: that of ``at``, or a later one if that was closed already.
     """
 
@@ -20,7 +22,7 @@ class UsageEventRow(SQLModel, table=True):
     source: str = Field(primary_key=True, max_length=200)
     meter: str = Field(primary_key=True, max_length=40)
     team_id: str = Field(foreign_key="teams.id", max_length=40)
-    execution_id: str = Field(foreign_key="executions.id", max_length=40)
+    execution_id: str = Field(max_length=40)
     quantity: int = Field(sa_type=BigInteger)
     at: datetime
     month: str = Field(max_length=7)
