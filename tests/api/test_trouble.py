@@ -11,6 +11,7 @@ from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
 
 from activities.reconcile import Reconciler
+from activities.retention import Retention
 from activities.starting import Starter
 from orchex.billing.plans import load_plans
 from orchex.domain.event import EventType
@@ -38,6 +39,7 @@ def reconciler(temporal: WorkflowEnvironment, database: Database, settings: Sett
         Journal(database),
         Environments(settings.home),
         Starter(temporal.client, queue, database, load_plans(settings.plans)),
+        Retention(settings.home, database),
     )
 
 
