@@ -4,6 +4,7 @@ A client that nobody has borrowed for a while is closed, and with it its connect
 """
 
 import asyncio
+import importlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from activities.models.access import Access
+from activities.threads import in_thread
 
 if TYPE_CHECKING:
     from anthropic import AsyncAnthropic
@@ -36,6 +38,7 @@ _lent: "WeakKeyDictionary[asyncio.AbstractEventLoop, _Lending]" = WeakKeyDiction
 @asynccontextmanager
 async def lend(access: Access) -> AsyncIterator["AsyncAnthropic"]:
     """The client for ``access``, which stays open for the next borrower."""
+    await in_thread(importlib.import_module, "anthropic")  # takes a second the first time, and others want to go on
     lending = _lent.setdefault(asyncio.get_running_loop(), {})
     lent = lending.get(access)
     if lent is None:

@@ -30,6 +30,9 @@ _STATUS_OF_ERROR = {
     "timeout_error": 504,
     "overloaded_error": 529,
 }
+_NO_CREDIT = "credit balance is too low"
+"""Said with status 400 as well as with 402."""
+
 _TOO_LONG = re.compile(
     r"prompt is too long|(exceeds?|over|than).{0,60}(context|maximum.{0,20}(length|tokens))|exceed_context"
     r"|context.{0,20}(length|size|window|limit).{0,40}(exceed|is \d)|input is too long|too many (input )?tokens",
@@ -58,7 +61,7 @@ def refusal(
     transient = status in _TRANSIENT or status > 504
     return ModelUnavailable(
         f"{access.shown} answered {status}: {words}",
-        hint=_cure(access, model, status),
+        hint=_cure(access, model, 402 if _NO_CREDIT in words else status),
         transient=transient,
         retry_after=_retry_after(headers or {}) if transient else None,
         usage=usage,

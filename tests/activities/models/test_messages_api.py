@@ -286,6 +286,13 @@ class TestFailures:
         assert word in error.hint
         assert len(server.turns) == 1
 
+    async def test_an_empty_purse_is_told_by_whatever_status(self) -> None:
+        told = "Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing."
+        with serve([{"status": 400, "message": told}]) as server:
+            error = await fails(server)
+        assert not error.transient
+        assert "Billing in the console" in error.hint
+
     async def test_an_unknown_model_is_answered_with_those_there_are(self) -> None:
         with serve([], models=["claude-opus-5-5", "claude-haiku-5-5"]) as server:
             error = await fails(server)
