@@ -56,6 +56,7 @@ class StandIn:
         self.keys: dict[str, str] = {}
         self.streams_events = True
         self.holds_streams_back = False
+        self.forgets_where_it_was = False
         self.events_a_stream: int | None = None
         self.streaming = 0
         self.changed = threading.Condition()
@@ -242,6 +243,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _events(self, seen: Seen, entry: Entry) -> tuple[int, Any]:
         after = int(seen.headers.get("last-event-id", seen.query.get("after", ["0"])[0]))
+        if self.stand_in.forgets_where_it_was:
+            after = 0
         if "text/event-stream" not in seen.headers.get("accept", ""):
             return 200, {"data": entry.events[after : after + 2], "hasMore": len(entry.events) > after + 2}
         if not self.stand_in.streams_events:

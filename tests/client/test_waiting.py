@@ -56,6 +56,20 @@ def test_events_come_once_and_in_order_however_often_the_stream_breaks(server: S
     assert resumed == [None, "2", "4", "6"]
 
 
+def test_events_come_once_from_a_server_that_repeats_them(server: StandIn, client: OrchexClient) -> None:
+    execution = client.execute("a task")
+    server.forgets_where_it_was = True
+    server.emit(execution.id, "execution.started")
+    told = []
+    for event in execution.events():
+        told.append(event.sequence)
+        if event.sequence == 1:
+            server.stop()
+            played(server, execution.id)
+            server.start()
+    assert told == list(range(1, _STEPS + 4))
+
+
 def test_events_may_begin_behind_one_that_is_known(server: StandIn, client: OrchexClient) -> None:
     execution = client.execute("a task")
     played(server, execution.id)

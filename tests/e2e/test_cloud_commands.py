@@ -4,6 +4,7 @@ import json
 import signal
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from tests.cli.conftest import read_until
@@ -23,6 +24,13 @@ def test_a_task_runs_on_the_server_from_a_folder_that_knows_nothing_of_it(cloud:
     assert "+from afar" in cloud.orchex("diff", "latest").stdout
     assert json.loads(cloud.orchex("status", "--json").stdout)["status"] == "completed"
     assert not (cloud.laptop / "home").exists()
+
+
+def test_json_is_the_document_that_the_server_answers(cloud: Cloud) -> None:
+    (cloud.laptop / "m.yaml").write_text(runbook())
+    told = json.loads(cloud.orchex("exec", "m.yaml", "--no-apply", "--json").stdout)
+    url, headers = f"{cloud.url}/v1{told['statusUrl']}", {"Authorization": f"Bearer {cloud.key}"}
+    assert told == httpx2.get(url, headers=headers, trust_env=False).json()
 
 
 def test_ctrl_c_cancels_on_the_real_server(cloud: Cloud, tmp_path: Path) -> None:
