@@ -1,6 +1,7 @@
 """``ExecutionReader``: what can be asked about executions with neither Temporal nor a worker."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -20,7 +21,7 @@ from orchex.store.tables import ArtifactRow
 P = ParamSpec("P")
 Answer = TypeVar("Answer")
 
-TRANSCRIPT = ".transcript"
+_TRANSCRIPT = re.compile(r"([^/]+)/(\d+)\.transcript")
 
 POLL_SECONDS = 0.04
 """How often a watcher looks for new journal entries; a look costs a fraction of a millisecond."""
@@ -89,8 +90,6 @@ class ExecutionReader:
 
     async def artifact(self, execution_id: str, name: str) -> bytes:
         """What an artifact holds; ``<stream>/<step>.transcript`` is what was said in a step, a message a line."""
-        if name.endswith(TRANSCRIPT):
-            return await asyncio.to_thread(self._transcript, checked(execution_id), name)
         row = await self.artifact_row(execution_id, name)
         if row.blob is None:
             raise NotFound(
@@ -99,10 +98,11 @@ class ExecutionReader:
             )
         return await asyncio.to_thread(self._blobs.get, row.blob)
 
-    def _transcript(self, execution_id: str, name: str) -> bytes:
+    def _transcript(self, execution_id: str, name: str) -> ArtifactRow:
         """Up to the last turn that is on record, also while the step runs."""
         self._executions.check(execution_id)
-        stream, _, index = name.removesuffix(TRANSCRIPT).rpartition("/")
+        named = _TRANSCRIPT.fullmatch(name)
+        stream, index = named.groups() if named else ("", "")
         refs = [
             str(entry.data["transcript"])
             for entry in self._journal.all(execution_id, (EventType.STEP_TURN, EventType.STEP_COMPLETED))
@@ -112,10 +112,20 @@ class ExecutionReader:
         if not refs:
             raise NotFound(f"execution {execution_id} has no transcript {name!r}")
         messages = Transcript(self._blobs).messages(refs[-1])
-        return b"".join(message.model_dump_json().encode() + b"\n" for message in messages)
+        content = b"".join(message.model_dump_json().encode() + b"\n" for message in messages)
+        return ArtifactRow(
+            execution_id=execution_id,
+            name=name,
+            stream=stream,
+            kind="log",
+            size=len(content),
+            blob=self._blobs.put(content),
+        )
 
     async def artifact_row(self, execution_id: str, name: str) -> ArtifactRow:
         """What is known of an artifact without its content."""
+        if _TRANSCRIPT.fullmatch(name):
+            return await asyncio.to_thread(self._transcript, checked(execution_id), name)
         return await self._read(self._executions.artifact, checked(execution_id), name)
 
     async def events(self, execution_id: str, after: int = 0) -> list[JournalEntry]:
