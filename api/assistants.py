@@ -35,6 +35,7 @@ def assistants(parts: Parts) -> McpApp:
         authenticate=authenticate,
         orchestrator_for=orchestrator_for,
         project_for=project_for,
+        project_name=parts.projects.name,
         allowed_hosts=[form for name in names for form in (name, f"{name}:*")],
         allowed_origins=[
             f"{scheme}://{form}" for name in names for form in (name, f"{name}:*") for scheme in ("http", "https")

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
+from orchex.domain.execution import Execution
 from orchex.domain.manifest import Manifest
 from orchex.door.protocol import Orchestrator, Reader
 
@@ -39,6 +40,10 @@ class Backend(Protocol):
 
     def manifest(self, given: str, project: Path | None) -> Manifest:
         """The manifest that ``given`` holds or names, for ``project`` if known. Raises :class:`InvalidManifest`."""
+        ...
+
+    def shown(self, execution: Execution) -> Execution:
+        """The document as the caller may see it."""
         ...
 
     def environ(self) -> Mapping[str, str]:

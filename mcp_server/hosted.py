@@ -10,8 +10,10 @@ from mcp.server.auth.middleware.auth_context import get_access_token
 from mcp.server.auth.provider import AccessToken
 from pydantic import ConfigDict
 
+from mcp_server.local import is_yaml_text
 from orchex.domain.access import Principal, Scope, TeamStatus
 from orchex.domain.errors import InvalidInput, InvalidKey, TeamSuspended
+from orchex.domain.execution import Execution
 from orchex.domain.manifest import Manifest
 from orchex.door.protocol import Orchestrator, Reader
 from orchex.manifest import parse_manifest
@@ -20,6 +22,9 @@ OrchestratorFor = Callable[[Principal], Orchestrator]
 """One that answers for a caller: it knows their team's executions, and no others."""
 ProjectFor = Callable[[Principal, str | None], str]
 """The folder of a project the server offers by that name; the only one when none is named. Raises ``InvalidInput``."""
+
+ProjectName = Callable[[str], str | None]
+"""What the project in that folder is called; none for one that is not offered any more."""
 
 
 class CallerToken(AccessToken):
@@ -39,6 +44,7 @@ class HostedBackend:
 
     orchestrator_for: OrchestratorFor
     project_for: ProjectFor
+    project_name: ProjectName
 
     async def rest(self, seconds: float) -> bool:
         await asyncio.sleep(seconds)
@@ -54,12 +60,16 @@ class HostedBackend:
         return self.project_for(_caller(Scope.EXECUTIONS_READ), name)
 
     def manifest(self, given: str, project: Path | None) -> Manifest:
-        if "\n" not in given.strip() and not given.lstrip().startswith("{"):
+        if not is_yaml_text(given):
             raise InvalidInput(
                 "`manifest` is not YAML text, and this server reads no files for its callers",
                 hint="Give the text of the manifest.",
             )
         return parse_manifest(given, "manifest", project=project)
+
+    def shown(self, execution: Execution) -> Execution:
+        """Folders of the server are its own affair."""
+        return execution.model_copy(update={"project": self.project_name(execution.project) or ""})
 
     def environ(self) -> Mapping[str, str]:
         """Nothing of the caller's: commands get what the server configures for them."""

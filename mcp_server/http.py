@@ -19,7 +19,7 @@ from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mcp_server.backend import Backend
-from mcp_server.hosted import CallerToken, HostedBackend, OrchestratorFor, ProjectFor
+from mcp_server.hosted import CallerToken, HostedBackend, OrchestratorFor, ProjectFor, ProjectName
 from mcp_server.server import build_server
 from orchex.domain.access import Principal
 from orchex.domain.errors import InvalidKey
@@ -58,6 +58,7 @@ def mcp_app(
     authenticate: Authenticate,
     orchestrator_for: OrchestratorFor,
     project_for: ProjectFor,
+    project_name: ProjectName,
     allowed_hosts: Sequence[str],
     allowed_origins: Sequence[str],
     version: str,
@@ -68,7 +69,7 @@ def mcp_app(
     port of ``*`` is any. Everything else is refused: without that, a page somebody visits could talk to a server on
     their own machine (DNS rebinding).
     """
-    backend: Backend = HostedBackend(orchestrator_for, project_for)
+    backend: Backend = HostedBackend(orchestrator_for, project_for, project_name)
     security = TransportSecuritySettings(
         enable_dns_rebinding_protection=True,
         allowed_hosts=list(allowed_hosts),

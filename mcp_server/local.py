@@ -9,6 +9,7 @@ from typing import ClassVar, Generic, Protocol, TypeVar
 
 from activities.workspaces.project import admitted, find_project
 from orchex.domain.errors import ProjectRefused
+from orchex.domain.execution import Execution
 from orchex.domain.manifest import Manifest
 from orchex.door.protocol import Orchestrator, Reader
 from orchex.manifest import load_manifest, parse_manifest
@@ -37,14 +38,9 @@ class LocalBackend:
     inherited: Mapping[str, str]
     home: Path
     leaving: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set when the client has closed its end and waits for nothing but the answers to what it asked."""
 
     async def rest(self, seconds: float) -> bool:
-        try:
-            await asyncio.wait_for(self.leaving.wait(), seconds)
-        except TimeoutError:
-            return True
-        return False
+        return not await left_within(seconds, self.leaving)
 
     async def reader(self) -> Reader:
         return await asyncio.to_thread(self.readings.connect)
@@ -62,15 +58,36 @@ class LocalBackend:
             raise ProjectRefused(error.message, hint=_PROJECT_HINT) from error
 
     def manifest(self, given: str, project: Path | None) -> Manifest:
-        """YAML text when it has more than one line, else the path of a file, from the project or the current folder."""
-        if "\n" in given.strip() or given.lstrip().startswith("{"):
-            return parse_manifest(given, "manifest", project=project)
-        path = Path(given).expanduser()
-        within = project / path if project else path
-        return load_manifest(within if within.exists() else path, project=project)
+        return read_manifest(given, project)
+
+    def shown(self, execution: Execution) -> Execution:
+        return execution
 
     def environ(self) -> Mapping[str, str]:
         return self.inherited
+
+
+async def left_within(seconds: float, leaving: asyncio.Event) -> bool:
+    """Whether the client was about to leave before so many seconds had gone by."""
+    try:
+        await asyncio.wait_for(leaving.wait(), seconds)
+    except TimeoutError:
+        return False
+    return True
+
+
+def is_yaml_text(given: str) -> bool:
+    """Whether it can be the text of a manifest, which a path cannot: it has several lines, or opens a mapping."""
+    return "\n" in given.strip() or given.lstrip().startswith("{")
+
+
+def read_manifest(given: str, project: Path | None) -> Manifest:
+    """The manifest in a text, or in the file of that path, from the project or the current folder."""
+    if is_yaml_text(given):
+        return parse_manifest(given, "manifest", project=project)
+    path = Path(given).expanduser()
+    within = project / path if project else path
+    return load_manifest(within if within.exists() else path, project=project)
 
 
 def _folder(given: str) -> Path:

@@ -58,7 +58,7 @@ def _add_executions(server: MCPServer, backend: Backend) -> None:
     )
     async def execution(id: str) -> str:
         async with _told(id):
-            return (await look(backend, id)).model_dump_json(by_alias=True, indent=2)
+            return backend.shown(await look(backend, id)).model_dump_json(by_alias=True, indent=2)
 
     @server.resource(
         PATCH,

@@ -13,6 +13,7 @@ from mcp.server.stdio import stdio_server
 
 from mcp_server.exchange import Exchange
 from mcp_server.local import LocalBackend
+from mcp_server.remote import RemoteBackend
 from mcp_server.server import build_server
 
 PATIENCE = 2.0
@@ -23,7 +24,7 @@ MAX_LINE = 16 * 1024 * 1024
 """Characters. A longer line is answered as the several broken ones it is cut into."""
 
 
-def serve(backend: LocalBackend, version: str) -> None:
+def serve(backend: LocalBackend | RemoteBackend, version: str) -> None:
     """Serve until stdin ends or nobody reads stdout any more. What runs, runs on.
 
     The protocol alone goes to stdout: while it serves, the descriptor itself leads to stderr for everything else,
@@ -37,7 +38,7 @@ def serve(backend: LocalBackend, version: str) -> None:
         pass  # the client is gone, and with it the reason to serve
 
 
-async def _serve(backend: LocalBackend, version: str) -> None:
+async def _serve(backend: LocalBackend | RemoteBackend, version: str) -> None:
     lines = cast("anyio.AsyncFile[str]", Lines(_take_stdin()))
     async with stdio_server(stdin=lines) as (reading, writing):
         exchange = Exchange(reading, writing, patience=PATIENCE, linger=LINGER, leave=backend.leaving.set)

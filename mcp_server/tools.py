@@ -175,7 +175,9 @@ class Tools:
             reader = await self._backend.reader()
         except NotFound:  # a home in which nothing ever ran
             return list_answer(ExecutionList())
-        return list_answer(await reader.page(wanted.limit, wanted.before, statuses(wanted.status)))
+        page = await reader.page(wanted.limit, wanted.before, statuses(wanted.status))
+        shown = tuple(self._backend.shown(execution) for execution in page.data)
+        return list_answer(page.model_copy(update={"data": shown}))
 
     async def approve(self, wanted: ApproveArguments, context: Context[Any, Any]) -> StatusAnswer:
         orchestrator = await self._backend.orchestrator()

@@ -1,6 +1,12 @@
 """``mcp``: the server that an assistant starts."""
 
+from typing import TYPE_CHECKING
+
 from orchex.cli import backend
+
+if TYPE_CHECKING:
+    from mcp_server.local import LocalBackend
+    from mcp_server.remote import RemoteBackend
 
 
 def mcp() -> None:
@@ -8,10 +14,20 @@ def mcp() -> None:
 
     `orchex setup` writes it into the configuration of Claude Code, Cursor, VS Code and Windsurf.
     """
-    from mcp_server.local import LocalBackend
     from mcp_server.stdio import serve
     from orchex.stack.launch import orchex_version
 
-    settings = backend.local_settings()
-    local = LocalBackend(backend.stack(), backend.readings(), backend.environment(), settings.home)
-    serve(local, orchex_version())
+    serve(_remote() if backend.is_remote() else _local(), orchex_version())
+
+
+def _local() -> "LocalBackend":
+    from mcp_server.local import LocalBackend
+
+    home = backend.local_settings().home
+    return LocalBackend(backend.stack(), backend.readings(), backend.environment(), home)
+
+
+def _remote() -> "RemoteBackend":
+    from mcp_server.remote import RemoteBackend
+
+    return RemoteBackend(backend.stack().connect())

@@ -35,7 +35,8 @@ def application(folder: Path) -> McpApp:
     def orchestrator_for(principal: Principal) -> TeamsDoor:
         return TeamsDoor(door, owners, principal.team_id)
 
-    server = build_server(HostedBackend(orchestrator_for, lambda principal, name: str(project)), "1.0.0")
+    backend = HostedBackend(orchestrator_for, lambda principal, name: str(project), lambda folder: "project")
+    server = build_server(backend, "1.0.0")
     add_fixtures(server)
     security = TransportSecuritySettings(
         enable_dns_rebinding_protection=True,

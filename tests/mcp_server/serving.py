@@ -100,6 +100,7 @@ def application(door: Path, project: Path, owners: dict[str, str]) -> McpApp:
         authenticate=authenticate,
         orchestrator_for=lambda principal: TeamsDoor(door, owners, principal.team_id),
         project_for=project_for,
+        project_name=lambda folder: "shop" if folder == str(project) else None,
         allowed_hosts=["127.0.0.1:*", "localhost:*"],
         allowed_origins=["http://127.0.0.1:*"],
         version="1.0.0",

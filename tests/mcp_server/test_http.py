@@ -144,10 +144,14 @@ async def test_a_suspended_team_is_told_so(served: Served) -> None:
         assert error(await client.call_tool("orchex_list", {})).startswith("team_suspended")
 
 
-async def test_a_server_offers_projects_by_name_and_reads_no_files(served: Served) -> None:
+async def test_a_server_offers_projects_by_name_and_reads_no_files(served: Served, project: Path) -> None:
     async with served.client(MODERN) as client:
         call = {"task": "hello", "manifest": HELLO, "dryRun": True, "wait": 45}
         assert data(await client.call_tool("orchex_execute", {**call, "project": "shop"}))["status"] == "success"
+        listed = data(await client.call_tool("orchex_list", {"limit": 1}))["executions"][0]
+        assert listed["project"] == "shop"
+        whole = (await client.read_resource(f"orchex://executions/{listed['executionId']}")).contents[0]
+        assert str(project) not in whole.model_dump_json()
         refused = error(await client.call_tool("orchex_execute", {**call, "project": "/etc"}))
         assert "no project '/etc'" in refused
         assert "shop" in refused
