@@ -4,6 +4,7 @@ What is oldest and longest goes first: the answers of tools that the model has l
 it can look up again. What was shortened says so.
 """
 
+import re
 from collections.abc import Sequence
 
 from orchex.domain.turn import Block, Message, TextBlock, ToolResultBlock
@@ -16,6 +17,7 @@ _KEPT_MESSAGES = (10**9, 6, 4, 2)
 
 _CONTEXT_SHARE = (1.0, 1.0, 0.4, 0.1)
 _SHORT = 400
+_END_OF_FILE = re.compile(r"</file-[0-9a-f]{16}>\n?")
 
 
 def squeeze(messages: Sequence[Message], level: int) -> tuple[Message, ...]:
@@ -35,9 +37,16 @@ def _with_less_context(first: Message, share: float) -> Message:
     context, *others = first.content
     if share == 1.0 or not isinstance(context, TextBlock) or not context.cache:
         return first
-    kept = context.text[: int(len(context.text) * share)]
+    kept = _whole_files(context.text[: int(len(context.text) * share)])
     note = "\n[The rest of the context is left out to fit: view the files that matter.]"
     return first.model_copy(update={"content": (context.model_copy(update={"text": kept + note}), *others)})
+
+
+def _whole_files(text: str) -> str:
+    """``text`` up to the end of the last file that is whole in it: a file without its end could say what it likes."""
+    begun = text.rfind("\n<file-")
+    ended = max((match.end() for match in _END_OF_FILE.finditer(text)), default=0)
+    return text if begun < ended else text[:begun]
 
 
 def _short(content: tuple[Block, ...]) -> tuple[Block, ...]:
