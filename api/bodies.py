@@ -16,16 +16,15 @@ BODY_SECONDS = 15.0
 class Bodies:
     """Refuses what is too large (declared or chunked), too slow, compressed, or of another media type."""
 
-    def __init__(self, app: ASGIApp, *, seconds: float = BODY_SECONDS) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._seconds = seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] in ("GET", "HEAD", "OPTIONS"):
             await self._app(scope, receive, send)
             return
         try:
-            async with asyncio.timeout(self._seconds):
+            async with asyncio.timeout(BODY_SECONDS):
                 body = await _read(scope, receive)
         except TimeoutError:
             await self._refuse(Problem("request_timeout", headers={"Connection": "close"}), scope, receive, send)

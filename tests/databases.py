@@ -14,12 +14,19 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, text
 
+KINDS = ("sqlite", "postgresql")
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+
+@pytest.fixture(params=KINDS)
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Of an empty database."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'orchex.db'}"
+    return empty_database(request.param, request, tmp_path)
+
+
+def empty_database(kind: str, request: pytest.FixtureRequest, folder: Path) -> str:
+    """The URL of a database made for whoever asks."""
+    if kind == "sqlite":
+        return f"sqlite:///{folder / 'orchex.db'}"
     server: str = request.getfixturevalue("postgresql")
     name = f"orchex_{uuid.uuid4().hex}"
     engine = create_engine(server.replace("postgresql://", "postgresql+psycopg://"), isolation_level="AUTOCOMMIT")

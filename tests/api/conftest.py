@@ -8,6 +8,7 @@ from temporalio.testing import WorkflowEnvironment
 
 from orchex.settings import Settings
 from tests.api.serving import Served, Team, serving
+from tests.databases import KINDS, empty_database
 
 PLANS = """
 plans:
@@ -20,15 +21,30 @@ rate_classes: {fast: {reads: 1000000, writes: 1000000}}
 
 @pytest.fixture
 def settings(url: str, tmp_path: Path) -> Settings:
+    return settings_in(tmp_path, url)
+
+
+def settings_in(folder: Path, url: str) -> Settings:
     """With one project, ``sample``, whose folder is empty."""
-    (tmp_path / "plans.yaml").write_text(PLANS)
-    (tmp_path / "sample").mkdir()
+    (folder / "plans.yaml").write_text(PLANS)
+    (folder / "sample").mkdir()
     return Settings(
-        home=tmp_path / "home",
+        home=folder / "home",
         database_url=url,
-        plans=tmp_path / "plans.yaml",
-        projects=f"sample: {tmp_path / 'sample'}",
+        plans=folder / "plans.yaml",
+        projects=f"sample: {folder / 'sample'}",
     )
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def shared(
+    request: pytest.FixtureRequest, temporal: WorkflowEnvironment, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Served]:
+    """One API for all the tests of a module that take it; each makes a team of its own."""
+    folder = tmp_path_factory.mktemp("shared")
+    settings = settings_in(folder, empty_database(request.param, request, folder))
+    with serving(settings, temporal.client.service_client.config.target_host) as served:
+        yield served
 
 
 @pytest.fixture
