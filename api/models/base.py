@@ -17,8 +17,12 @@ class Input(BaseModel):
 def _storable(text: str) -> str:
     if "\0" in text:
         raise ValueError("holds a NUL character, which PostgreSQL cannot keep")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("holds half a character: a lone surrogate") from None
     return text
 
 
 Text = Annotated[str, AfterValidator(_storable)]
-"""A string that every database can keep; pydantic itself refuses lone surrogates."""
+"""A string that every database can keep."""
