@@ -39,7 +39,13 @@ def create_app(parts: Parts) -> ASGIApp:
 def application(lifespan: Lifespan[FastAPI] | None = None) -> FastAPI:
     """The routes alone, with none of the layers around them."""
     app = FastAPI(
-        title="Orchex", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False, lifespan=lifespan
+        title="Orchex",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+        lifespan=lifespan,
+        generate_unique_id_function=lambda route: route.name,
     )
     for kind in (Problem, OrchexError, RequestValidationError, HTTPException, RecursionError):
         app.add_exception_handler(kind, answer_problem)

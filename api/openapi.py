@@ -68,6 +68,7 @@ def answers(
     *statuses: int,
     headers: Mapping[int, Sequence[str]] | None = None,
     content: Mapping[int, Mapping[str, Any]] | None = None,
+    links: Mapping[int, Mapping[str, Any]] | None = None,
 ) -> dict[int | str, dict[str, Any]]:
     """A route's ``responses``: the statuses it has besides those of every route, and the headers it sends itself."""
     found: dict[int | str, dict[str, Any]] = {}
@@ -77,7 +78,14 @@ def answers(
             found[status]["headers"] = {name: HEADERS[name] for name in headers[status]}
         if content and status in content:
             found[status]["content"] = dict(content[status])
+        if links and status in links:
+            found[status]["links"] = dict(links[status])
     return found
+
+
+def link(operation: str, parameter: str, source: str) -> dict[str, Any]:
+    """What an answer's member ``source`` (a JSON pointer) is good for: ``parameter`` of another operation."""
+    return {"operationId": operation, "parameters": {parameter: f"$response.body#{source}"}}
 
 
 def describe(app: FastAPI) -> dict[str, Any]:

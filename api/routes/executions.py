@@ -10,7 +10,7 @@ from api.auth import Caller, require
 from api.idempotency import PARAMETER, REPLAYED, idempotency_key, keyed_request
 from api.models.executions import CancelInput, DecisionInput, ExecutionInput
 from api.negotiation import not_modified, weak_tag
-from api.openapi import answers
+from api.openapi import answers, link
 from api.pages import DEFAULT_LIMIT, Before, Limit, id_cursor, next_link
 from api.parts import Parts, actor_of, parts_of
 from orchex.domain.access import Scope
@@ -31,7 +31,18 @@ IdempotencyKey = Annotated[str | None, Depends(idempotency_key)]
 POLL_SECONDS = "2"
 """When to look again at one that has not ended; its event stream tells at once."""
 
-STARTED = answers(202, 402, 409, headers={202: ("Location", REPLAYED)})
+STARTED = answers(
+    202,
+    402,
+    409,
+    headers={202: ("Location", REPLAYED)},
+    links={
+        202: {
+            name: link(name, "id", "/id")
+            for name in ("get_execution", "cancel_execution", "get_events", "approve_plan", "resume_execution")
+        }
+    },
+)
 
 
 @router.post(

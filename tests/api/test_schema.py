@@ -1,0 +1,58 @@
+"""The API against its own description, by schemathesis: every check, every phase, two teams that must not meet."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from tests.api.serving import Served
+
+SEED = 20261125
+SECONDS = 60
+CONFIG = """
+seed = {seed}
+max-time = {seconds}
+continue-on-failure = true
+
+[auth.wfc]
+path = "{users}"
+peers = ["alice", "bob"]
+
+[phases.stateful]
+enabled = true
+"""
+
+
+@pytest.mark.timeout(300)
+def test_schemathesis_finds_nothing(shared: Served, tmp_path: Path) -> None:
+    users = [
+        {"name": name, "fixedHeaders": [{"name": "Authorization", "value": f"Bearer {shared.office.team().key}"}]}
+        for name in ("alice", "bob")
+    ]
+    (tmp_path / "users.json").write_text(json.dumps({"auth": users}))
+    config = tmp_path / "schemathesis.toml"
+    config.write_text(CONFIG.format(seed=SEED, seconds=SECONDS, users=tmp_path / "users.json"))
+    command = [
+        *(str(Path(sys.executable).parent / "schemathesis"), "--config-file", str(config)),
+        *("run", f"{shared.url}/openapi.json", "--checks", "all", "--workers", "2"),
+    ]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=280, check=False)
+    (tmp_path / "report.txt").write_text(done.stdout)
+    assert done.returncode == 0, done.stdout[-20_000:] + done.stderr[-2_000:]
+    assert "object_level_authorization" not in done.stdout.partition("WARNINGS")[2], "the check was skipped"
+
+
+def test_the_description_is_one_and_names_every_status(shared: Served) -> None:
+    document = httpx2.get(f"{shared.url}/openapi.json").json()
+    assert document["openapi"].startswith("3.1")
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            statuses = set(operation["responses"])
+            assert {"401", "403", "429", "500", "503"} <= statuses, (method, path)
+            for status, response in operation["responses"].items():
+                assert "X-Request-Id" in response["headers"], (method, path, status)
+                if int(status) >= 400:
+                    assert list(response["content"]) == ["application/problem+json"], (method, path, status)
