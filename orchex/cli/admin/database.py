@@ -24,16 +24,19 @@ def upgrade() -> None:
 
 def check() -> None:
     """Compare the schema with what this release wants, and change nothing."""
+    from orchex.cli.backend import has_store
     from orchex.store.database import SCHEMA_REVISION, Database, database_url
     from orchex.store.migrate import differences
 
     settings = load_settings()
-    database = Database(database_url(settings.database_url, settings.home))
-    try:
-        revision = database.revision()
-        found = differences(database.engine) if revision == SCHEMA_REVISION else []
-    finally:
-        database.close()
+    revision, found = None, list[str]()
+    if has_store(settings):
+        database = Database(database_url(settings.database_url, settings.home))
+        try:
+            revision = database.revision()
+            found = differences(database.engine) if revision == SCHEMA_REVISION else []
+        finally:
+            database.close()
     if revision != SCHEMA_REVISION:
         put(f"schema {revision or 'empty'}, this release wants {SCHEMA_REVISION}: run `orchex admin db upgrade`")
     for difference in found:
