@@ -18,10 +18,16 @@ from orchex.stack.supervisor import answers
 T = TypeVar("T")
 _RECONNECT_SECONDS = 5.0
 _REMOTE_RETRIES = 3
+_WORKER_LOST = "the worker was lost; going on from its last checkpoint"
 
 
 class Stack:
-    """The embedded stack of a home: started when it does not run, and found again when its worker was lost."""
+    """The embedded stack of a home: started when it does not run, and found again when its worker was lost.
+
+    ``lost`` is what a person who waits is told then.
+    """
+
+    lost = _WORKER_LOST
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -53,10 +59,11 @@ class Stack:
 class Readings:
     """Whoever can be read from without starting anything."""
 
+    keep_every = 60.0
+    lost = _WORKER_LOST
+
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-
-    keep_every = 60.0
 
     def connect(self) -> Reader:
         """Raises :class:`NotFound` when this home never had an execution."""
@@ -87,6 +94,15 @@ class Remote:
     """A server of the API. Its client sends again what is worth it, so that nobody else has to."""
 
     keep_every = 60.0
+    lost = "the server does not answer; asking again"
+
+    def __init__(self) -> None:
+        self._orchestrator: Orchestrator | None = None
+
+    def reconnect(self) -> Orchestrator:
+        """The same one: each of its requests looks for the server anew."""
+        self._orchestrator = self._orchestrator or self.connect()
+        return self._orchestrator
 
     def connect(self) -> Orchestrator:
         """Raises :class:`AccessDenied` without a key, and :class:`InvalidInput`. Nothing is sent yet."""
@@ -98,9 +114,8 @@ class Remote:
         from orchex.client.aio.client import AsyncOrchexClient
         from orchex.door.remote import RemoteOrchestrator
 
-        return RemoteOrchestrator(AsyncOrchexClient(max_retries=_REMOTE_RETRIES))
-
-    reconnect = connect
+        self._orchestrator = RemoteOrchestrator(AsyncOrchexClient(max_retries=_REMOTE_RETRIES))
+        return self._orchestrator
 
     def keep(self) -> None:
         """A server stays by itself."""

@@ -29,6 +29,8 @@ class Detached(Exception):
 
 class Backend(Protocol[R_co]):
     @property
+    def lost(self) -> str: ...
+    @property
     def keep_every(self) -> float: ...
     def connect(self) -> R_co: ...
     def reconnect(self) -> R_co: ...
@@ -84,7 +86,7 @@ class Link(Generic[R]):
             self._lost_at = None
         if self._lost_at is None:
             self._lost_at = now
-            self._say("the worker was lost; going on from its last checkpoint")
+            self._say(self._backend.lost)
         elif now - self._lost_at > PATIENCE:
             raise error
         await asyncio.sleep(_RETRY)

@@ -27,6 +27,7 @@ from orchex.domain.errors import (
     OrchexError,
     PaymentRequired,
     ServerUnreachable,
+    StackError,
     TooMany,
 )
 from orchex.domain.event import EventDocument, EventType, JournalEntry
@@ -41,7 +42,7 @@ _KNOWN = frozenset(EventType)
 
 
 class RemoteOrchestrator:
-    """Raises what an engine raises, and :class:`ServerUnreachable` where the server gives no answer of its own.
+    """Raises what an engine raises, and :class:`ServerUnreachable` where there is no server that answers as one.
 
     Of a request, ``environ`` stays here: commands on a server get the server's environment. ``project`` is the name of
     one that the server knows; its default one when empty.
@@ -49,12 +50,13 @@ class RemoteOrchestrator:
 
     def __init__(self, client: AsyncOrchexClient) -> None:
         self._client = client
+        self._reached = False
 
     async def start(self, request: StartRequest, execution_id: str | None = None) -> str:
         """The server chooses the id. ``execution_id`` is the key by which it knows the request when it comes again."""
         options = request.options.model_dump(exclude_none=True)
         manifest = request.manifest or (_runbook(request) if request.plan is not None else None)
-        with _translated():
+        with self._translated():
             started = await self._client.execute(
                 None if manifest else request.task,
                 files=() if manifest else request.files,
@@ -69,7 +71,7 @@ class RemoteOrchestrator:
 
     async def resume(self, execution_id: str, environ: dict[str, str], new_id: str | None = None) -> str:
         """``environ`` and ``new_id`` as in :meth:`start`."""
-        with _translated():
+        with self._translated():
             return (await self._client.executions.resume(execution_id, idempotency_key=new_id)).id
 
     async def land(self, execution_id: str, direction: Literal["apply", "undo"]) -> "Landed":
@@ -77,11 +79,11 @@ class RemoteOrchestrator:
         self._refuse(direction, f"Here, `orchex diff {execution_id} | git apply{turn}` does the same to your own tree.")
 
     async def get(self, execution_id: str) -> Execution:
-        with _translated():
+        with self._translated():
             return _execution(await self._client.executions.document(execution_id))
 
     async def page(self, limit: int = 50, before: str | None = None, statuses: Sequence[Status] = ()) -> ExecutionList:
-        with _translated():
+        with self._translated():
             page = await self._client.executions.page(limit=limit, before=before, status=statuses)
             data = tuple(_execution(document) for document in page.data)
         return ExecutionList(data=data, has_more=page.has_more, next_cursor=page.next_cursor)
@@ -94,11 +96,11 @@ class RemoteOrchestrator:
         return page.data[0].id
 
     async def patch(self, execution_id: str) -> bytes:
-        with _translated():
+        with self._translated():
             return await self._client.executions.patch(execution_id)
 
     async def artifact(self, execution_id: str, name: str) -> bytes:
-        with _translated():
+        with self._translated():
             return await self._client.executions.artifact(execution_id, name)
 
     async def events(self, execution_id: str, after: int = 0) -> list[JournalEntry]:
@@ -109,21 +111,37 @@ class RemoteOrchestrator:
         return self._entries(execution_id, after, follow=True)
 
     async def cancel(self, execution_id: str, reason: str = "") -> Execution:
-        with _translated():
+        with self._translated():
             return _execution((await self._client.executions.cancel(execution_id, reason=reason)).document)
 
     async def decide(self, execution_id: str, *, approved: bool, reason: str = "") -> Execution:
         executions = self._client.executions
-        with _translated():
+        with self._translated():
             decide = executions.approve if approved else executions.reject
             return _execution((await decide(execution_id, reason=reason)).document)
 
     async def _entries(self, execution_id: str, after: int, *, follow: bool) -> AsyncIterator[JournalEntry]:
-        with _translated():
+        with self._translated():
             async with aclosing(self._client.executions.events(execution_id, after=after, follow=follow)) as events:
                 async for event in events:
                     if event.type in _KNOWN:  # a newer server may tell more than this command can show
                         yield _entry(event)
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """What the SDK raises, as what an engine raises.
+
+        A server that was there and is gone is a :class:`StackError`: it may come back, as a stack's worker does.
+        """
+        try:
+            yield
+        except ClientError as error:
+            ours = _error(error)
+            if self._reached and isinstance(ours, ServerUnreachable):
+                ours = StackError(error.message, hint=error.hint)
+            self._reached = self._reached or isinstance(error, ApiError)
+            raise ours from error
+        self._reached = True
 
     def _refuse(self, verb: str, hint: str) -> NoReturn:
         raise InvalidInput(f"the server at {self._client.base_url} has no `{verb}`", hint=hint)
@@ -162,15 +180,6 @@ def _runbook(request: StartRequest) -> Manifest:
         wrong = error.errors(include_url=False, include_input=False)[0]
         place = {"description": "the task", "plan": "the plan"}.get(str(wrong["loc"][0]), "a file of the task")
         raise InvalidInput(f"{place} cannot be used: {wrong['msg'][:1].lower()}{wrong['msg'][1:]}") from error
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    """What the SDK raises, as what an engine raises."""
-    try:
-        yield
-    except ClientError as error:
-        raise _error(error) from error
 
 
 def _error(error: ClientError) -> OrchexError:

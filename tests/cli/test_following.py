@@ -27,6 +27,7 @@ class FakeBackend:
     """``reconnect`` brings what is next in ``answers``: an orchestrator or an error."""
 
     keep_every = 0.0
+    lost = "the worker was lost; going on from its last checkpoint"
 
     def __init__(self, *answers: Orchestrator | Exception) -> None:
         self.answers = list(answers)

@@ -156,6 +156,19 @@ def test_following_goes_on_through_a_restart_of_the_server(server: StandIn, remo
     assert "said while nobody listened" in output
 
 
+def test_a_server_that_goes_away_at_the_very_end_is_waited_for(server: StandIn, remote: Remote) -> None:
+    process = remote.start("run", "a task")
+    execution_id = started(server)
+    server.emit(execution_id, "execution.started", streams=["task"])
+    read_until(process, "started")
+    server.faults += [Fault(503, {"code": "draining", "retryable": True})] * 9
+    server.emit(execution_id, "execution.completed")
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert output.count("the server does not answer; asking again") == 1
+    assert "completed in" in output
+
+
 def test_ctrl_c_cancels_on_the_server_and_waits(server: StandIn, remote: Remote) -> None:
     process = remote.start("run", "a task")
     server.emit(started(server), "execution.started", streams=["task"])
