@@ -91,6 +91,10 @@ class ApiError(ClientError):
         self.errors = tuple(_field_errors(problem))
         super().__init__(f"{status} {self.code}: {self.detail or self.title or 'no more is known'}{self._where()}")
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Errors cross processes, as those of a pool; the default would make one of its message alone, and fail."""
+        return _again, (type(self), self.status, self.problem, self.request_id, self.retry_after)
+
     def _where(self) -> str:
         return f" (request {self.request_id})" if self.request_id else ""
 
@@ -153,6 +157,12 @@ class RateLimitError(ApiError):
 
 class ServerError(ApiError):
     pass
+
+
+def _again(
+    kind: type[ApiError], status: int, problem: dict[str, Any], request_id: str, retry_after: float | None
+) -> ApiError:
+    return kind(status, problem, request_id=request_id, retry_after=retry_after)
 
 
 _CLASSES: dict[int, type[ApiError]] = {

@@ -1,3 +1,5 @@
+import pickle
+
 import pytest
 
 import orchex
@@ -140,6 +142,23 @@ def test_jitter_is_full_and_grows_up_to_a_bound(monkeypatch: pytest.MonkeyPatch)
 )
 def test_retry_after_is_read_in_both_forms_and_never_trusted(value: str, seconds: float | None) -> None:
     assert retry_after({"retry-after": value}) == seconds
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        errors.api_error(402, {"code": "quota_exceeded", "meter": "steps"}, request_id="req_1", retry_after=3.0),
+        errors.api_error(422, {"errors": [{"pointer": "/task"}]}, request_id="", retry_after=None),
+        errors.ConnectionFailed("nobody", hint="look", timed_out=True),
+        errors.UnexpectedAnswer("what", status=200),
+        errors.WaitTimedOut("late", hint="wait"),
+        errors.WebhookRejected("no"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_an_error_is_the_same_in_another_process(error: errors.ClientError) -> None:
+    again = pickle.loads(pickle.dumps(error))
+    assert (type(again), str(again), vars(again)) == (type(error), str(error), vars(error))
 
 
 def test_every_error_of_the_sdk_is_named_where_users_look() -> None:
