@@ -1,17 +1,14 @@
-"""One step of a plan, turn by turn: ask the provider, perform the tools it calls, tell it what came of them."""
+"""One step of a runbook: its fenced blocks are performed in order, and the first that fails ends it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from activities.edits.ladder import Rung
-from activities.models.provider import ModelProvider
+from activities.models.runbook import RunbookProvider
 from activities.tools import ToolBox, ToolOutcome
 from orchex.domain.execution import Failure
 from orchex.domain.plan import PlannedStep
-from orchex.domain.turn import Block, Message, TextBlock, TokenUsage, TurnRequest, TurnResult
-
-MAX_TURNS = 50
-"""Turns of one step; a provider that has not finished by then is going in circles."""
+from orchex.domain.turn import Message, TextBlock, TurnRequest
 
 
 @dataclass(frozen=True)
@@ -20,28 +17,25 @@ class Carried:
 
     output: str
     failure: Failure | None
-    usage: TokenUsage
     notes: tuple[str, ...]
     edited: tuple[str, ...]
 
 
-async def carry_out(provider: ModelProvider, tools: ToolBox, step: PlannedStep) -> Carried:
-    """Take turns until the provider calls no more tools, or one that must not fail fails."""
-    messages: tuple[Message, ...] = (Message(role="user", content=(TextBlock(text=step.text),)),)
-    done: list[ToolOutcome] = []
-    usage = TokenUsage()
-    for _ in range(MAX_TURNS):
-        turn = await provider.turn(TurnRequest(model=provider.name, messages=messages))
-        usage = usage.plus(turn.usage)
-        if not turn.tool_calls:
-            return _carried(done, None, usage)
-        outcomes = await tools.perform(turn.tool_calls)
-        done += outcomes
-        failed = next((outcome for outcome in outcomes if outcome.failed and outcome.ran), None)
-        if failed is not None and provider.deterministic:
-            return _carried(done, _failure(step, failed), usage)
-        messages += _exchange(turn, outcomes)
-    return _carried(done, _circles(step), usage)
+async def carry_out(tools: ToolBox, step: PlannedStep) -> Carried:
+    """A runbook has said all it wants in one turn: nothing that happens would make it say anything else."""
+    asked = TurnRequest(
+        model=RunbookProvider.name, messages=(Message(role="user", content=(TextBlock(text=step.text),)),)
+    )
+    turn = await RunbookProvider().turn(asked)
+    done = await tools.perform(turn.tool_calls)
+    failed = next((outcome for outcome in done if outcome.failed and outcome.ran), None)
+    changes = [change for outcome in done for change in outcome.changes]
+    return Carried(
+        output=output_of(done),
+        failure=_failure(step, failed) if failed else None,
+        notes=notes_of(done),
+        edited=tuple(dict.fromkeys(change.path for change in changes)),
+    )
 
 
 def output_of(done: Sequence[ToolOutcome]) -> str:
@@ -56,17 +50,6 @@ def notes_of(done: Sequence[ToolOutcome]) -> tuple[str, ...]:
     return tuple(note for outcome in done for note in _notes(outcome))
 
 
-def _carried(done: list[ToolOutcome], failure: Failure | None, usage: TokenUsage) -> Carried:
-    changes = [change for outcome in done for change in outcome.changes]
-    return Carried(
-        output=output_of(done),
-        failure=failure,
-        usage=usage,
-        notes=notes_of(done),
-        edited=tuple(dict.fromkeys(change.path for change in changes)),
-    )
-
-
 def _notes(outcome: ToolOutcome) -> list[str]:
     """What a reader should know of an edit that was made: it broke a file's syntax, or matched only loosely."""
     notes = [f"{change.path}: {change.warning}" for change in outcome.changes if change.warning]
@@ -74,11 +57,6 @@ def _notes(outcome: ToolOutcome) -> list[str]:
         paths = ", ".join(change.path for change in outcome.changes)
         notes.append(f"{paths}: matched only when differences in {outcome.rung} were set aside")
     return notes
-
-
-def _exchange(turn: TurnResult, outcomes: list[ToolOutcome]) -> tuple[Message, Message]:
-    answers: tuple[Block, ...] = tuple(outcome.block for outcome in outcomes)
-    return Message(role="assistant", content=turn.content), Message(role="user", content=answers)
 
 
 def _failure(step: PlannedStep, failed: ToolOutcome) -> Failure:
@@ -93,7 +71,3 @@ def _failure(step: PlannedStep, failed: ToolOutcome) -> Failure:
         message=f"step {step.title!r} does not fit the project: {failed.block.content}"[:4_000],
         hint="Correct the plan against the files as they are now. The workspace is kept, your project is untouched.",
     )
-
-
-def _circles(step: PlannedStep) -> Failure:
-    return Failure(code="internal", message=f"step {step.title!r} was not finished after {MAX_TURNS} turns")

@@ -2,13 +2,12 @@
 
 from temporalio import activity
 
-from activities.carrying import Carried, carry_out
+from activities.carrying import carry_out
 from activities.checkpointing import MAX_NOTES, Checkpointing, Done
 from activities.commands.resolve import find_test_command, is_test_command, resolve
 from activities.commands.spec import CommandOutcome
 from activities.healing import category_of, signature_of
 from activities.messages import RUN_COMMAND, WORK, RunCommand, StepReport, Work
-from activities.models.runbook import RunbookProvider
 from activities.reports import command_failure, for_a_model, ran_nothing, shown
 from activities.scene import Scene
 from activities.threads import in_thread
@@ -38,14 +37,13 @@ class StepActivities:
     async def _carry_out(self, scene: Scene, request: Work) -> Done[StepReport]:
         plan = Plan.model_validate_json(self._blobs.get_text(request.plan_ref))
         tools = ToolBox(scene.workspace.root, trusted=True, owned=request.owns, run_command=scene.shell)
-        carried: Carried = await carry_out(RunbookProvider(), tools, plan.steps[request.index])
+        carried = await carry_out(tools, plan.steps[request.index])
         report = StepReport(
             checkpoint="",
             output=shown(carried.output),
             log=scene.log,
             notes=carried.notes[:MAX_NOTES],
             failure=carried.failure,
-            usage=carried.usage,
             attempts=activity.info().attempt,
         )
         return Done(report, carried.edited)

@@ -67,8 +67,6 @@ def read_cassette(environ: Mapping[str, str]) -> Cassette | None:
 class RecordingProvider:
     """Lets another provider answer, and writes down what it said before anybody acts on it."""
 
-    deterministic = False
-
     def __init__(self, name: str, inner: _Takes, cassette: Cassette) -> None:
         self.name = name
         self._inner = inner
@@ -96,7 +94,6 @@ class ReplayingProvider:
     """Answers from a cassette, without a key and without a network. ``usage`` is what the answer cost back then."""
 
     name = "cassette"
-    deterministic = False  # it follows a model's path, and a model may answer a failed call with a better one
 
     def __init__(self, cassette: Cassette) -> None:
         self._cassette = cassette

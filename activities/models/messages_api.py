@@ -54,7 +54,6 @@ class MessagesProvider:
     """Takes turns over the wire: one request each, streamed, never repeated but to leave out what a server lacks."""
 
     name = "anthropic"
-    deterministic = False
 
     def __init__(self, access: Access, patience: Patience | None = None) -> None:
         self._access = access

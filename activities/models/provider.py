@@ -17,17 +17,10 @@ MODEL_VARIABLES = ("ORCHEX_MODEL", "ANTHROPIC_MODEL")
 
 
 class ModelProvider(Protocol):
-    """Takes the turns of a stream.
-
-    ``deterministic`` says that the same request always gets the same answer, free of charge: such a turn needs
-    no recording.
-    """
+    """Takes the turns of a stream."""
 
     @property
     def name(self) -> str: ...
-
-    @property
-    def deterministic(self) -> bool: ...
 
     async def turn(self, request: TurnRequest) -> TurnResult: ...
 

@@ -16,7 +16,7 @@ from markdown_it.token import Token
 
 from activities.models.actions import Action, parse_markdown, read_actions
 from orchex.domain.errors import PlanInvalid
-from orchex.domain.plan import Plan, PlannedStep, PlanRequest
+from orchex.domain.plan import Plan, PlannedStep
 from orchex.domain.turn import Block, Message, TextBlock, ToolResultBlock, ToolUseBlock, TurnRequest, TurnResult
 
 _TITLE_LENGTH = 200
@@ -96,10 +96,6 @@ class RunbookProvider:
     """Carries out the fenced blocks of a step. It never heals: a failed action ends the step."""
 
     name = "runbook"
-    deterministic = True
-
-    async def plan(self, request: PlanRequest) -> Plan:
-        return parse_runbook(request.plan)
 
     async def turn(self, request: TurnRequest) -> TurnResult:
         """The step is the last text block of the last message; once its results are in, the turn ends.

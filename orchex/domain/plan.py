@@ -34,13 +34,3 @@ class Plan(BaseModel):
 
     steps: tuple[PlannedStep, ...]
     estimate: PlanEstimate | None = None
-
-
-class PlanRequest(BaseModel):
-    """What a stream asks to have planned: the manifest's ``plan`` text, and what the stream is for."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    stream: str
-    description: str
-    plan: str

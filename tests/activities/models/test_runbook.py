@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from activities.models.actions import parse_markdown, read_actions
 from activities.models.runbook import RunbookProvider, parse_runbook
 from orchex.domain.errors import PlanInvalid
-from orchex.domain.plan import Plan, PlanRequest
+from orchex.domain.plan import Plan
 from orchex.domain.turn import Message, TextBlock, ToolResultBlock, TurnRequest, TurnResult
 
 
@@ -315,12 +315,6 @@ class TestProvider:
     async def test_a_note_ends_at_once(self) -> None:
         result = await turn("1. just words\n")
         assert (result.stop_reason, result.tool_calls) == ("end_turn", ())
-
-    async def test_the_plan_of_a_runbook_is_its_own_text(self) -> None:
-        provider = RunbookProvider()
-        made = await provider.plan(PlanRequest(stream="s", description="d", plan="1. a\n   ```sh\n   ls\n   ```\n"))
-        assert [step.title for step in made.steps] == ["a"]
-        assert (provider.name, provider.deterministic) == ("runbook", True)
 
 
 def test_every_plan_of_the_example_manifests_is_a_runbook() -> None:
