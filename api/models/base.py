@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, JsonValue
 from pydantic.alias_generators import to_camel
 
 
@@ -26,3 +26,8 @@ def _storable(text: str) -> str:
 
 Text = Annotated[str, AfterValidator(_storable)]
 """A string that every database can keep."""
+
+
+def shown(pattern: str) -> dict[str, JsonValue]:
+    """For a ``Text`` with a pattern, which the JSON Schema would not show otherwise: ``json_schema_extra=shown(…)``."""
+    return {"pattern": pattern}

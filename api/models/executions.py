@@ -2,15 +2,21 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from api.models.base import Input, Text
+from api.models.base import Input, Text, shown
 from orchex.domain.event import EventDocument
 from orchex.domain.execution import Wire
 from orchex.domain.manifest import MAX_TIMEOUT_MS
 
 Label = Annotated[Text, Field(min_length=1, max_length=64)]
+
+
+_WORD = r"\S"
+
+
+Task = Annotated[Text, Field(min_length=1, max_length=20_000, pattern=_WORD, json_schema_extra=shown(_WORD))]
 
 
 class ContextInput(Input):
@@ -42,12 +48,23 @@ class OptionsInput(Input):
 class ExecutionInput(Input):
     """A ``task`` in plain language, or streams of a ``manifest`` (YAML text; all of them when none is named)."""
 
-    task: Annotated[Text, Field(min_length=1, max_length=20_000, pattern=r"\S")] | None = None
+    task: (
+        Annotated[Text, Field(min_length=1, max_length=20_000, pattern=_WORD, json_schema_extra=shown(_WORD))] | None
+    ) = None
     manifest: Annotated[Text, Field(min_length=1, max_length=512 * 1024)] | None = None
     streams: list[Annotated[Text, Field(min_length=1, max_length=64)]] = Field(default_factory=list, max_length=1000)
     context: ContextInput = Field(default_factory=ContextInput)
     options: OptionsInput = Field(default_factory=OptionsInput)
     metadata: dict[Label, Annotated[Text, Field(max_length=500)]] = Field(default_factory=dict, max_length=16)
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "oneOf": [
+                {"required": [name], "properties": {name: {"type": "string"}}, "not": {"required": [other]}}
+                for name, other in (("task", "manifest"), ("manifest", "task"))
+            ]
+        }
+    )
 
     @model_validator(mode="after")
     def _one_of_both(self) -> Self:

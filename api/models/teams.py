@@ -5,15 +5,18 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, AwareDatetime, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from api.models.base import Input, Text
+from api.models.base import Input, Text, shown
 from orchex.domain.access import Role, Scope
 from orchex.domain.execution import Moment, Wire
 from orchex.domain.subscription import Subscription
 from orchex.domain.team import MAX_EMAIL, MAX_NAME, Team, display_name, email_address
 
 Name = Annotated[Text, Field(min_length=1, max_length=MAX_NAME, pattern=r"\S"), AfterValidator(display_name)]
+_ADDRESS = r"^[^@\s]+@[^@\s]+$"
 Email = Annotated[
-    Text, Field(min_length=3, max_length=MAX_EMAIL, pattern=r"^[^@\s]+@[^@\s]+$"), AfterValidator(email_address)
+    Text,
+    Field(min_length=3, max_length=MAX_EMAIL, pattern=_ADDRESS, json_schema_extra=shown(_ADDRESS)),
+    AfterValidator(email_address),
 ]
 Id = Annotated[Text, Field(min_length=1, max_length=40)]
 KEPT_SECONDS = 7 * 24 * 3600

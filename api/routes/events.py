@@ -29,6 +29,7 @@ LOOK_UP_SECONDS = 1.0
 """How long a silent stream sleeps at most before it looks whether it is to end."""
 RECONNECT_MS = 1000
 MAX_SEQUENCE = 2**31 - 1
+_NUMBER = "^[0-9]{1,9}$"
 
 
 @router.get(
@@ -44,7 +45,10 @@ async def get_events(
     parts: ThisServer,
     id: str,
     after: Annotated[int | None, Query(ge=0, le=MAX_SEQUENCE, description="A sequence number, exclusive.")] = None,
-    last_event_id: Annotated[str | None, Header(description="As `after`; sent by a client that reconnects.")] = None,
+    last_event_id: Annotated[
+        str | None,
+        Header(description="As `after`; sent by a client that reconnects.", json_schema_extra={"pattern": _NUMBER}),
+    ] = None,
 ) -> Response:
     """What happened so far and from now on, in order, each event once; ends behind the terminal one.
 
