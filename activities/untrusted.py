@@ -15,7 +15,7 @@ from activities.commands.sandbox.levels import cure, find_support
 from activities.commands.sandbox.policy import SandboxPolicy
 from activities.commands.sandbox.scratch import Scratch
 from activities.commands.sandbox.support import Support
-from activities.commands.sandbox.view import View, look_around
+from activities.commands.sandbox.view import PYTHON, View, look_around
 from activities.commands.spec import CommandOutcome, CommandSpec
 from activities.commands.watch import Allowance
 from activities.edits.protection import Protection
@@ -55,6 +55,8 @@ class Confinement:
             support = await in_thread(find_support, self.workspace.directory.parent)
         if support.level == "none" and not self.policy.allow_unsandboxed:
             return _refusal(support, spec)
+        if PYTHON.is_relative_to(self.workspace.repository.top):
+            raise _inside_the_project()
         scratch = Scratch(self._scratch_path())
         try:
             outcome, undone = await self._run(spec, runner, support, scratch)
@@ -103,7 +105,7 @@ class Confinement:
             env=enclosed.env,
             timeout=limits.seconds,
             mounts=None if spec.mounts is None else _closed(spec.mounts, support, scratch, spec.cwd),
-            allowance=Allowance(limits.processes, limits.memory, str(self.workspace.directory), limits.free_disk),
+            allowance=Allowance(limits.processes, limits.memory, str(spec.cwd), limits.free_disk),
             output_limit=limits.output,
         )
 
@@ -162,6 +164,14 @@ def _refusal(support: Support, spec: CommandSpec) -> CommandOutcome:
         survivors=0,
         log_path=None,
         confinement=REFUSED,
+    )
+
+
+def _inside_the_project() -> CommandNotStarted:
+    """What closes the sandbox would be the workspace's to change."""
+    return CommandNotStarted(
+        f"A model's command cannot be confined: the Python that Orchex runs on, {PYTHON}, lies in the project.",
+        hint="Install Orchex outside the project (uv tool, pipx).",
     )
 
 

@@ -3,6 +3,7 @@
 Standard library only: the spawner process loads this module.
 """
 
+import math
 import os
 from typing import NamedTuple
 
@@ -13,7 +14,7 @@ EVERY = 0.1
 
 
 class Allowance(NamedTuple):
-    """``memory`` in bytes; ``free_disk`` is what has to stay free, in bytes, on the disk that ``disk`` is on."""
+    """``memory`` in bytes; ``free_disk`` is what has to stay free, in bytes, on the disk of the folder ``disk``."""
 
     processes: int
     memory: int
@@ -29,7 +30,15 @@ def exceeded(allowance: Allowance, ancestor: int) -> str | None:
     # Counting shared pages fairly is dear, and needed only if counting them in full is too much.
     if sum(map(own_memory, pids)) > allowance.memory and sum(map(fair_memory, pids)) > allowance.memory:
         return f"more than {allowance.memory >> 20} MiB of memory"
-    disk = os.statvfs(allowance.disk)
-    if disk.f_bavail * disk.f_frsize < allowance.free_disk:
+    if _free(allowance.disk) < allowance.free_disk:
         return f"the last {allowance.free_disk >> 20} MiB of the disk"
     return None
+
+
+def _free(path: str) -> float:
+    """Bytes; without bound when the command has removed what could be asked."""
+    try:
+        disk = os.statvfs(path)
+    except OSError:
+        return math.inf
+    return disk.f_bavail * disk.f_frsize

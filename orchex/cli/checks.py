@@ -89,6 +89,19 @@ def _namespaces(settings: Settings) -> Answer:
     return "note", one_line(support.reason), cure
 
 
+def _sandbox(settings: Settings) -> Answer:
+    from activities.commands.sandbox.levels import cure, find_support
+
+    support = find_support(settings.home)
+    lacking = f"; not held: {'; '.join(support.lacks)}" if support.lacks else ""
+    found = one_line(f"{support.level}{f' ({support.problem})' if support.problem else ''}{lacking}")
+    if support.level != "none":
+        return "note" if support.lacks else "ok", found, cure(support)
+    if settings.allow_unsandboxed:
+        return "note", f"{found}; ORCHEX_ALLOW_UNSANDBOXED lets a model's commands run all the same", cure(support)
+    return "note", f"{found}; a model's commands are refused", cure(support)
+
+
 def _store(settings: Settings) -> Answer:
     from orchex.cli.backend import has_store
 
@@ -130,6 +143,7 @@ _LOOKS: dict[str, Callable[[Settings], Answer]] = {
     "home": _home,
     "Temporal": _temporal,
     "mount namespaces": _namespaces,
+    "sandbox": _sandbox,
     "store": _store,
     "stack": _stack,
     "model": _model,

@@ -29,6 +29,13 @@ def test_doctor_says_what_to_do_about_what_is_missing(alone: Orchex, tmp_path: P
     assert "Install git" in ended.stdout
 
 
+def test_doctor_tells_what_confines_a_model_s_commands(alone: Orchex) -> None:
+    found = {check["name"]: check for check in json.loads(alone("doctor", "--json").stdout)["checks"]}["sandbox"]
+    level = found["found"].split()[0].rstrip(";")
+    assert level in ("bubblewrap+landlock", "bubblewrap", "landlock", "none")
+    assert bool(found["cure"]) == (level != "bubblewrap+landlock")
+
+
 def test_doctor_refuses_a_home_that_others_can_write(alone: Orchex) -> None:
     alone.home.mkdir()
     alone.home.chmod(0o777)
