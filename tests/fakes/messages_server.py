@@ -304,10 +304,9 @@ class MessagesServer:
                 break
             _write_event(writer, event["type"], json.dumps(event))
             await writer.drain()
+            entry.answered = event["type"] == "message_stop"
             if answer.delay and await _left(reader, answer.delay):
                 return False
-        else:
-            entry.answered = True
         writer.write(b"0\r\n\r\n")
         await writer.drain()
         return True
