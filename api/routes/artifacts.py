@@ -5,12 +5,22 @@ from typing import Annotated
 from urllib.parse import quote
 
 from fastapi import APIRouter, Header, Path, Request
+from starlette.convertors import PathConvertor, register_url_convertor
 from starlette.responses import Response
 
 from api.negotiation import matches
 from api.openapi import answers
 from api.problems import Problem
 from api.routes.executions import Reading, ThisServer
+
+
+class _Anything(PathConvertor):
+    """The rest of a path, whatever a file may be called: line feeds too."""
+
+    regex = r"[\s\S]*"
+
+
+register_url_convertor("anything", _Anything())
 
 router = APIRouter(tags=["Executions"])
 
@@ -22,7 +32,7 @@ _SENT = ("ETag", "Accept-Ranges", "Content-Disposition")
 
 
 @router.get(
-    "/executions/{id}/artifacts/{name:path}",
+    "/executions/{id}/artifacts/{name:anything}",
     response_class=Response,
     responses=answers(
         200,
