@@ -17,6 +17,7 @@ from api.metrics import Measured
 from api.parts import Parts
 from api.problems import Problem, answer_problem
 from api.routes import ROUTERS, meta
+from api.routes import notices as billing_notices
 from orchex.domain.errors import OrchexError
 
 BASE = "/v1"
@@ -31,13 +32,14 @@ def create_app(parts: Parts) -> ASGIApp:
         async with mcp.running():
             yield
 
-    app = application(lifespan)
+    app = application(lifespan, notices=parts.billing.has_notices)
     app.state.parts = parts
     return Measured(Envelope(Bodies(Fork(app, mcp))), parts.metrics)
 
 
-def application(lifespan: Lifespan[FastAPI] | None = None) -> FastAPI:
-    """The routes alone, with none of the layers around them."""
+def application(lifespan: Lifespan[FastAPI] | None = None, *, notices: bool = False) -> FastAPI:
+    """The routes alone, with none of the layers around them; with that of a payment provider's notices if asked for."""
+    routers = (*ROUTERS, billing_notices.router) if notices else ROUTERS
     app = FastAPI(
         title="Orchex",
         docs_url=None,
@@ -49,13 +51,13 @@ def application(lifespan: Lifespan[FastAPI] | None = None) -> FastAPI:
     )
     for kind in (Problem, OrchexError, RequestValidationError, HTTPException, RecursionError):
         app.add_exception_handler(kind, answer_problem)
-    for router in ROUTERS:
+    for router in routers:
         app.include_router(router, prefix=BASE)
     app.include_router(meta.router)
     app.state.methods = [
         (compile_path(prefix + route.path)[0], frozenset(route.methods or ()))
-        for prefix, routers in ((BASE, ROUTERS), ("", (meta.router,)))
-        for router in routers
+        for prefix, those in ((BASE, routers), ("", (meta.router,)))
+        for router in those
         for route in router.routes
         if isinstance(route, APIRoute)
     ]

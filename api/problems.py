@@ -79,6 +79,7 @@ KINDS: dict[str, Kind] = {
     "internal": Kind(500, "Internal error", "A fault in Orchex. The log knows it by `requestId`."),
     "engine_unavailable": Kind(503, "Engine unavailable", "Temporal does not answer.", retryable=True),
     "database_unavailable": Kind(503, "Database unavailable", "The database does not answer.", retryable=True),
+    "billing_unavailable": Kind(503, "Billing unavailable", "The payment provider does not answer.", retryable=True),
     "storage_full": Kind(503, "Storage full", "The disk of the server is full.", retryable=True),
     "draining": Kind(503, "Shutting down", "This server is about to stop.", retryable=True),
     "no_project": Kind(503, "No project", "The operator has configured no project to work on."),

@@ -15,8 +15,8 @@ from api.projects import load_projects
 from api.server import listen, server_of
 from api.watching import Watching
 from orchex.billing.billing import Billing
+from orchex.billing.choice import open_billing
 from orchex.billing.plans import load_plans
-from orchex.billing.provider import LocalBilling
 from orchex.engine.connect import connect
 from orchex.engine.engine import Engine
 from orchex.engine.reader import ExecutionReader
@@ -65,7 +65,7 @@ async def open_parts(
             catalogue=catalogue,
             secret=secret,
             idempotency=idempotency,
-            billing=Billing(database, catalogue, LocalBilling()),
+            billing=Billing(database, catalogue, open_billing(settings, catalogue)),
             limits=limits,
             keys=ApiKeys(database, secret, catalogue),
             projects=projects,

@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -63,6 +63,15 @@ class Settings(BaseSettings):
     """What API keys are hashed with; the same on every server of one database. None: a file of this home, made once."""
     plans: AbsolutePath | None = None
     """A ``plans.yaml`` to use in place of the one that comes with Orchex."""
+    billing_provider: Literal["local", "stripe"] = "local"
+    """Who takes the teams' payments: nobody (the operator settles with them), or Stripe."""
+    billing_return_url: str | None = Field(default=None, pattern=r"^https?://", max_length=2000)
+    """Where a person is sent after paying for a change of plan, or after not paying."""
+    stripe_api_key: SecretStr | None = None
+    stripe_webhook_secret: SecretStr | None = None
+    """Of the endpoint ``/v1/billing/notices``, as Stripe shows it (``whsec_…``)."""
+    stripe_api_base: str | None = Field(default=None, pattern=r"^https?://", max_length=2000)
+    """Where Stripe's API is, if not at its own address."""
     rate_limit_url: SecretStr | None = None
     """A Redis or Valkey server (``redis://…``) that several API processes count requests in; none: each for itself."""
     temporal_profile: AbsolutePath | None = None

@@ -46,6 +46,7 @@ from activities.starting import Starter
 from activities.steps import StepActivities
 from activities.streams import StreamActivities
 from activities.turns import TurnActivities
+from orchex.billing.choice import open_billing
 from orchex.billing.plans import load_plans
 from orchex.billing.provider import BillingProvider, LocalBilling
 from orchex.domain.errors import StackError
@@ -186,14 +187,16 @@ async def run_worker(settings: Settings, endpoint: Endpoint | None) -> None:
     client = await _connect(endpoint)
     queue = endpoint.task_queue if endpoint else settings.task_queue
     async with AsyncExitStack() as stack:
+        plans = load_plans(settings.plans)
         parts = await stack.enter_async_context(
             open_parts(
                 settings.home,
                 database,
                 read_prices(settings.prices),
-                load_plans(settings.plans),
+                plans,
                 SandboxPolicy.of(settings),
                 retention_days=settings.retention_days,
+                billing=open_billing(settings, plans),
             )
         )
         await asyncio.to_thread(parts.projects.recover)

@@ -1,15 +1,24 @@
 """Changing a team's subscription: the provider first, then our row."""
 
+import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime
 
 from sqlmodel import Session
 
-from orchex.billing.provider import BillingProvider, Change, Customer
-from orchex.domain.access import Actor
-from orchex.domain.subscription import PlanCatalogue, Subscription
+from orchex.billing.projection import follow
+from orchex.billing.provider import BillingProvider, Change, Customer, Standing
+from orchex.domain.access import SYSTEM, Actor
+from orchex.domain.subscription import LOCAL, PlanCatalogue, Subscription
 from orchex.store.database import Database
-from orchex.store.subscriptions import change_subscription, provider_ref_of, read_subscription
+from orchex.store.subscriptions import (
+    adopt_reference,
+    change_subscription,
+    is_subscribed,
+    provider_ref_of,
+    read_subscription,
+    team_of_reference,
+)
 
 
 class Billing:
@@ -39,6 +48,34 @@ class Billing:
             return self._write(session, team_id, changed, actor, "subscription.changed"), change
 
         return write
+
+    @property
+    def has_notices(self) -> bool:
+        """Whether the provider sends any."""
+        return self._provider.name != LOCAL
+
+    async def hear(self, payload: bytes, signature: str) -> None:
+        """Follow what the provider says has changed. Harmless when it says so again.
+
+        Raises :class:`InvalidInput` when it was not the provider who said it.
+        """
+        notice = self._provider.read(payload, signature)
+        if notice is not None:
+            standing = await self._provider.standing(notice.reference)
+            await asyncio.to_thread(self._follow, standing)
+
+    def _follow(self, standing: Standing) -> None:
+        now = datetime.now(UTC)
+        with self._database.write() as session:
+            team_id = team_of_reference(session, standing.reference) or standing.team_id
+            if team_id is None or not is_subscribed(session, team_id):
+                return  # somebody else's: one account may serve several programs
+
+            def followed(before: Subscription) -> Subscription:
+                return follow(before, standing, self._provider.name, self._catalogue, now)
+
+            change_subscription(session, team_id, followed, self._catalogue, now, SYSTEM, "subscription.followed")
+            adopt_reference(session, team_id, None if standing.ended else standing.reference)
 
     async def cancel(
         self, team_id: str, cancelled: bool, actor: Actor, *, once: str

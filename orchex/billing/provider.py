@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
+from orchex.domain.errors import InvalidInput
 from orchex.domain.subscription import LOCAL
 from orchex.domain.usage import Month
 
@@ -22,15 +23,26 @@ class Change(NamedTuple):
 
 
 class Standing(NamedTuple):
-    """A subscription as the provider has it. ``plan`` is null when its price belongs to none of ours."""
+    """A subscription as the provider has it. ``plan`` is null when its price belongs to none of ours.
+
+    ``settled`` once its first payment has come; ``paid`` unless a later one is open; ``ended`` when it is over.
+    """
 
     team_id: str | None
     reference: str
-    status: str
+    settled: bool
+    paid: bool
+    ended: bool
     plan: str | None
     period_start: datetime
     period_end: datetime
     cancel_at_period_end: bool
+
+
+class Notice(NamedTuple):
+    """What a provider has to say: something changed about the subscription ``reference``."""
+
+    reference: str
 
 
 class BillingProvider(Protocol):
@@ -55,6 +67,17 @@ class BillingProvider(Protocol):
         """What a closed month came to beyond what the plan includes, by meter; the same month again counts once."""
         ...
 
+    def read(self, payload: bytes, signature: str) -> Notice | None:
+        """A message that claims to be the provider's; null when it does not matter here.
+
+        Raises :class:`InvalidInput` when it is not the provider's.
+        """
+        ...
+
+    async def standing(self, reference: str) -> Standing:
+        """How a subscription stands now."""
+        ...
+
 
 class LocalBilling:
     """Takes no payments: a change is made when it is asked for, and the operator settles with the teams."""
@@ -69,3 +92,9 @@ class LocalBilling:
 
     async def report(self, customer: Customer, month: Month, overage: dict[str, int]) -> None:
         return None
+
+    def read(self, payload: bytes, signature: str) -> Notice | None:
+        return None
+
+    async def standing(self, reference: str) -> Standing:
+        raise InvalidInput("no payment provider is configured")

@@ -45,6 +45,7 @@
     ├── CommandHostLost             the process that watched a command vanished; how it ended is unknown
     ├── StorageError                read-only home, damaged store, a database that does not answer
     │   └── StorageFull             disk full
+    ├── BillingUnavailable          the payment provider does not answer; nothing was changed
     ├── StackError                  the embedded stack could not be started, or Temporal does not answer
     └── ServerUnreachable           a server of the API gave no answer, or none that can be used: CLI exit 6
 """
@@ -297,6 +298,11 @@ class StorageError(OrchexError):
 
 class StorageFull(StorageError):
     code = "storage_full"
+
+
+class BillingUnavailable(OrchexError):
+    code = "billing_unavailable"
+    retryable = True
 
 
 class StackError(OrchexError):

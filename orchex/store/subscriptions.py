@@ -92,6 +92,11 @@ def team_of_reference(session: Session, provider_ref: str) -> str | None:
     return session.exec(select(SubscriptionRow.team_id).where(SubscriptionRow.provider_ref == provider_ref)).first()
 
 
+def is_subscribed(session: Session, team_id: str) -> bool:
+    """Whether there is such a team."""
+    return session.get(SubscriptionRow, team_id) is not None
+
+
 def due_for_renewal(session: Session, now: datetime, limit: int) -> list[str]:
     """Teams whose row still shows a period that has ended."""
     return list(
