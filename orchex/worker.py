@@ -109,6 +109,7 @@ async def open_parts(
     billing: BillingProvider | None = None,
     retention_days: int | None = None,
 ) -> AsyncIterator[Parts]:
+    catalogue = plans or load_plans(None)
     async with CommandRunner() as runner, AsyncExitStack() as stack:
         stack.push_async_callback(close_clients)
         yield Parts(
@@ -117,9 +118,9 @@ async def open_parts(
             blobs=BlobStore(home / "blobs"),
             journal=Journal(database),
             executions=Executions(database),
-            turns=Turns(database),
+            turns=Turns(database, catalogue),
             prices=prices or read_prices(),
-            plans=plans or load_plans(None),
+            plans=catalogue,
             billing=billing or LocalBilling(),
             environments=Environments(home),
             projects=Projects(home),

@@ -10,9 +10,12 @@ from sqlalchemy import select as select_columns
 from sqlmodel import Session, col, select
 
 from orchex.domain.errors import BudgetExceeded
+from orchex.domain.subscription import PlanCatalogue
 from orchex.domain.turn import TokenUsage
 from orchex.store.database import Database
+from orchex.store.subscriptions import read_subscription
 from orchex.store.tables import ExecutionRow, TurnRow
+from orchex.store.usage import exhausted
 
 
 class Attempt(NamedTuple):
@@ -71,10 +74,11 @@ _SUMS: tuple[Any, ...] = (
 
 
 class Turns:
-    """All SQL about turns."""
+    """All SQL about turns. ``plans`` bound what teams' executions take; null where there are no teams."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, plans: PlanCatalogue | None = None) -> None:
         self._database = database
+        self._plans = plans
 
     def answer(self, key: str) -> str | None:
         """The reference of the answer that was recorded for this turn, if there is one."""
@@ -90,11 +94,13 @@ class Turns:
         A ceiling holds for the whole execution, or, when its flag is true, for the attempt's stream alone. Attempts
         that were never settled, because their worker died, stay counted with the input they had sent.
 
-        Raises :class:`BudgetExceeded` when too little is left for an answer.
+        Raises :class:`BudgetExceeded` when too little is left for an answer, :class:`QuotaExceeded` when the team's
+        plan includes no more this month.
         """
         with self._database.write() as session:
             # Locked before anything is summed up: streams of one execution reserve at the same time.
-            session.get(ExecutionRow, attempt.execution_id, with_for_update=True)
+            execution = session.get(ExecutionRow, attempt.execution_id, with_for_update=True)
+            self._refuse_beyond_quota(session, execution)
             _settle_lost(session, attempt.key)
             for ceiling, stream_only in ceilings:
                 spent = _spent(session, attempt.execution_id, attempt.stream if stream_only else None)
@@ -109,6 +115,15 @@ class Turns:
                 )
             )
             return longest
+
+    def _refuse_beyond_quota(self, session: Session, execution: ExecutionRow | None) -> None:
+        if execution is None or execution.team_id is None or self._plans is None:
+            return
+        now = datetime.now(UTC)
+        plan = read_subscription(session, execution.team_id, self._plans, now).plan
+        error = exhausted(session, execution.team_id, self._plans.terms(plan), now)
+        if error is not None:
+            raise error
 
     def settle(self, attempt: Attempt, usage: TokenUsage, cost_usd: float | None, answer: str | None = None) -> None:
         """Replace the reservation by what the attempt really took; ``answer`` is the reference of what it gave."""

@@ -3,7 +3,7 @@
 import multiprocessing
 from collections import Counter
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -19,6 +19,7 @@ from orchex.store.database import Database
 from orchex.store.executions import Executions
 from orchex.store.journal import Journal
 from orchex.store.subscriptions import change_subscription
+from orchex.store.turns import Attempt, Estimate, Turns
 from orchex.store.usage import current_usage, verify
 from tests.store.cloud import CATALOGUE, NOW, make_team, submit, submit_many
 from tests.store.writing import event
@@ -215,3 +216,26 @@ def test_a_plan_that_ended_with_its_period_holds_no_longer_whoever_has_written_t
         submit(database, team_id, now=later)
     with pytest.raises(QuotaExceeded):
         submit(database, team_id, now=later)
+
+
+def test_a_model_is_not_asked_beyond_a_hard_quota(database: Database, journal: Journal) -> None:
+    now = datetime.now(UTC)
+    team_id = make_team(database, "free")
+    execution_id = submit(database, team_id, now=now).id
+    turns = Turns(database, CATALOGUE)
+
+    def ask(number: int) -> int:
+        attempt = Attempt(f"{execution_id}/{number}", 1, execution_id, "a", "model")
+        return turns.reserve(attempt, Estimate(10, None, None), 1_000, ())
+
+    for number in range(5):
+        assert ask(number) == 1_000
+        step = {"stream": "a", "index": number, "kind": "work", "title": "t", "status": "completed"}
+        done = event(f"{execution_id}:{number}", EventType.STEP_COMPLETED, **step)
+        journal.append(execution_id, (done.model_copy(update={"at": now}),))
+    with pytest.raises(QuotaExceeded) as refused:
+        ask(5)
+    assert (refused.value.code, refused.value.meter, refused.value.used) == ("quota_exceeded", "steps", 5)
+    with database.write() as session:
+        change_subscription(session, team_id, lambda old: old.change("team", CATALOGUE), CATALOGUE, now, SYSTEM, "up")
+    assert ask(5) == 1_000
