@@ -106,6 +106,8 @@ def describe(app: FastAPI) -> dict[str, Any]:
 def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
     responses = operation["responses"]
     responses.pop("422", None)
+    for parameter in operation.get("parameters", ()):
+        parameter["schema"] = _without_null(parameter["schema"])
     for status in sorted(_shared(path, method, operation)):
         responses.setdefault(str(status), {"description": HTTPStatus(status).phrase})
     for text, response in responses.items():
@@ -122,6 +124,16 @@ def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
 
 
 _OWN_ERRORS: dict[str, tuple[int, ...]] = {}
+
+
+def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
+    """What is optional in an address or a header is left out: there is no null to send."""
+    some = [one for one in schema.get("anyOf", ()) if one.get("type") != "null"]
+    if len(some) != 1:
+        return schema
+    simple: dict[str, Any] = {name: value for name, value in schema.items() if name != "anyOf"}
+    simple.update(some[0])
+    return simple
 
 
 def _shared(path: str, method: str, operation: dict[str, Any]) -> set[int]:

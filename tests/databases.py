@@ -41,13 +41,23 @@ def postgresql() -> Iterator[str]:
     """The URL of a server of this session's own, on a socket in a folder of its own."""
     if importlib.util.find_spec("psycopg") is None:
         pytest.skip("psycopg is not installed")
+    with postgresql_server() as server:
+        if server is None:
+            pytest.skip("PostgreSQL is not installed (initdb and pg_ctl)")
+        yield server
+
+
+@contextmanager
+def postgresql_server(*, fsync: bool = False) -> Iterator[str | None]:
+    """The URL of a server that lives as long as the block; none where there is nothing to start."""
     binaries = _binaries()
     if binaries is None:
-        pytest.skip("PostgreSQL is not installed (initdb and pg_ctl)")
+        yield None
+        return
     with _folder() as folder:
         data = folder / "data"
         _run(binaries / "initdb", "--pgdata", data, "--username", "orchex", "--auth", "trust", "--no-sync")
-        options = f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync=off"
+        options = f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync={'on' if fsync else 'off'}"
         _run(binaries / "pg_ctl", "start", "--wait", "--pgdata", data, "--log", folder / "log", "--options", options)
         try:
             yield f"postgresql://orchex@/postgres?host={folder}"

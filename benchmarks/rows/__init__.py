@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from benchmarks.bench import Bench
 from benchmarks.measure import Line
-from benchmarks.rows import cancel, execute, history, rate, recovery, reopening, step
+from benchmarks.rows import api, cancel, execute, history, rate, recovery, reopening, step
 
 Row = Callable[[Bench], Awaitable[list[Line]]]
 
@@ -16,4 +16,5 @@ ROWS: Mapping[str, Row] = {
     "cancel": cancel.measure,
     "history": history.measure,
     "reopening": reopening.measure,
+    "api": api.measure,
 }

@@ -41,6 +41,7 @@ SEMANTIC = {
     "POST /v1/api-keys/{id}/rotate": "422",
     "POST /v1/teams/{id}/members": "422",  # an address that mail could go to
     "POST /v1/billing/subscription": "422",  # a plan is one of the catalogue's
+    "PATCH /v1/teams/{id}": "422",  # a name is printable
     "GET /v1/usage/history": "422",  # a month is one that there is
 }
 """What a schema cannot say: the status with which each operation refuses what its schema allows."""
