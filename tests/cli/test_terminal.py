@@ -123,7 +123,7 @@ def test_a_killed_stack_is_started_again(alone: Orchex, write: Write) -> None:
 
 def test_up_runs_until_ctrl_c(alone: Orchex) -> None:
     terminal = alone.terminal("up")
-    terminal.until("ready: Temporal at 127.0.0.1:")
+    terminal.until("ready: API at http://127.0.0.1:")
     assert running_stack(Settings(home=alone.home)) is not None
     terminal.type(CTRL_C)
     assert terminal.end() == 0
