@@ -30,6 +30,10 @@ class Backend(Protocol):
         """Whom to ask how executions stand, with nothing started for it."""
         ...
 
+    async def follower(self) -> Reader:
+        """Whom to ask about an execution that goes on; one that lost its stack is taken up again for it."""
+        ...
+
     async def orchestrator(self) -> Orchestrator:
         """Whom to ask to start and steer executions."""
         ...

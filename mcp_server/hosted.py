@@ -53,6 +53,9 @@ class HostedBackend:
     async def reader(self) -> Reader:
         return self.orchestrator_for(_caller(Scope.EXECUTIONS_READ))
 
+    async def follower(self) -> Reader:
+        return await self.reader()
+
     async def orchestrator(self) -> Orchestrator:
         return self.orchestrator_for(_caller(Scope.EXECUTIONS_WRITE))
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import ClassVar, Generic, Protocol, TypeVar
 
 from activities.workspaces.project import admitted, find_project
-from orchex.domain.errors import ProjectRefused
+from orchex.domain.errors import ProjectRefused, StackError
 from orchex.domain.execution import Execution
 from orchex.domain.manifest import Manifest
 from orchex.door.protocol import Orchestrator, Reader
@@ -37,6 +37,7 @@ class LocalBackend:
     readings: Door[Reader]
     inherited: Mapping[str, str]
     home: Path
+    start_seconds: float = 40
     leaving: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def rest(self, seconds: float) -> bool:
@@ -45,8 +46,15 @@ class LocalBackend:
     async def reader(self) -> Reader:
         return await asyncio.to_thread(self.readings.connect)
 
+    async def follower(self) -> Reader:
+        return await self.orchestrator()
+
     async def orchestrator(self) -> Orchestrator:
-        return await asyncio.to_thread(self.stack.connect)
+        """A stack that takes longer to start than clients wait goes on starting, and is there for the next call."""
+        try:
+            return await asyncio.wait_for(asyncio.to_thread(self.stack.connect), self.start_seconds)
+        except TimeoutError as error:
+            raise StackError("the stack is still starting", hint="Nothing was begun. Call again.") from error
 
     def project(self, name: str | None) -> str:
         """The folder ``name``; else the one that ORCHEX_PROJECT names; else git's toplevel around the current one."""

@@ -29,6 +29,9 @@ class RemoteBackend:
     async def reader(self) -> Reader:
         return self.server
 
+    async def follower(self) -> Reader:
+        return self.server
+
     async def orchestrator(self) -> Orchestrator:
         return self.server
 

@@ -16,7 +16,7 @@ async def begin(backend: Backend, wanted: ExecuteArguments) -> str:
     """Start it; its id. Raises what :meth:`Engine.start` raises, and :class:`InvalidInput` for what does not fit."""
     request = await asyncio.to_thread(_request, backend, wanted)
     execution_id = new_execution_id()  # chosen here, so that asking again after a lost answer starts nothing twice
-    return await steadily(backend, lambda orchestrator: orchestrator.start(request, execution_id))
+    return await steadily(backend, backend.orchestrator, lambda orchestrator: orchestrator.start(request, execution_id))
 
 
 def _request(backend: Backend, wanted: ExecuteArguments) -> StartRequest:

@@ -82,7 +82,7 @@ class TasksExtension(Extension):
             return await call_next(ctx)
         try:
             execution_id = await begin(self._backend, checked(ExecuteArguments, params.arguments or {}))
-            execution = await steadily(self._backend, lambda orchestrator: orchestrator.get(execution_id))
+            execution = await look(self._backend, execution_id)
         except OrchexError as error:
             return refusal(error)
         return {"resultType": "task", **_task(execution, "working")}
@@ -114,7 +114,8 @@ class TasksExtension(Extension):
         async with _serving(ctx, params):
             execution = await look(self._backend, params.task_id)
             if not execution.status.terminal:
-                await steadily(self._backend, lambda orchestrator: orchestrator.cancel(execution.id, _REASON))
+                connect = self._backend.orchestrator
+                await steadily(self._backend, connect, lambda orchestrator: orchestrator.cancel(execution.id, _REASON))
             return {}
 
     async def _questions(self, execution: Execution) -> dict[str, Any]:

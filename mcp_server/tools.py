@@ -45,6 +45,7 @@ from orchex.domain.ids import is_execution_id
 EXECUTE = "orchex_execute"
 _CANCEL_SECONDS = 10.0
 _POLL = 0.1
+_REASON = "cancelled through MCP"
 
 _LOOKS = ToolAnnotations(read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False)
 
@@ -147,8 +148,10 @@ class Tools:
         )
 
     async def execute(self, wanted: ExecuteArguments, context: Context[Any, Any]) -> ExecuteAnswer:
+        deadline = time.monotonic() + wanted.wait
         execution_id = await begin(self._backend, wanted)
-        execution = await watch(self._backend, execution_id, wanted.wait, _Progress(context).tell)
+        left = deadline - time.monotonic()
+        execution = await watch(self._backend, execution_id, left, _Progress(context).tell)
         return execute_answer(execution, await self.plan(execution))
 
     async def status(self, wanted: StatusArguments, context: Context[Any, Any]) -> StatusAnswer:
@@ -160,12 +163,11 @@ class Tools:
         found = wanted.execution_id
         execution = await look(self._backend, found)
         if not execution.status.terminal:
-            execution = await steadily(
-                self._backend, lambda orchestrator: orchestrator.cancel(found, "cancelled through MCP")
-            )
+            connect = self._backend.orchestrator
+            execution = await steadily(self._backend, connect, lambda engine: engine.cancel(found, _REASON))
         deadline = time.monotonic() + _CANCEL_SECONDS
         while not execution.status.terminal and time.monotonic() < deadline and await self._backend.rest(_POLL):
-            execution = await steadily(self._backend, lambda orchestrator: orchestrator.get(found))
+            execution = await look(self._backend, found)
         return cancel_answer(execution)
 
     async def list_executions(self, wanted: ListArguments, context: Context[Any, Any]) -> ListAnswer:

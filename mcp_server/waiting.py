@@ -9,13 +9,14 @@ from mcp_server.backend import Backend
 from orchex.domain.errors import StackError
 from orchex.domain.event import JournalEntry
 from orchex.domain.execution import Execution, Status
-from orchex.door.protocol import Orchestrator, Reader
+from orchex.door.protocol import Reader
 
 _FIRST_LOOK = 0.05
 _LAST_LOOK = 0.5
 _RETRY = 0.2
 
 T = TypeVar("T")
+R = TypeVar("R", bound=Reader)
 Tell = Callable[[Execution], Awaitable[None]]
 
 
@@ -24,12 +25,12 @@ def settled(execution: Execution) -> bool:
     return execution.status.terminal or execution.status is Status.AWAITING_APPROVAL
 
 
-async def steadily(backend: Backend, ask: Callable[[Orchestrator], Awaitable[T]]) -> T:
+async def steadily(backend: Backend, connect: Callable[[], Awaitable[R]], ask: Callable[[R], Awaitable[T]]) -> T:
     """Ask, and ask again while a lost worker is replaced; so ``ask`` must bear to be repeated."""
     deadline = time.monotonic() + backend.patience
     while True:
         try:
-            return await ask(await backend.orchestrator())
+            return await ask(await connect())
         except StackError:
             if time.monotonic() > deadline or not await backend.rest(_RETRY):
                 raise
@@ -41,7 +42,7 @@ async def look(backend: Backend, execution_id: str) -> Execution:
         execution = await (await backend.reader()).get(execution_id)
         if settled(execution):
             return execution
-    return await steadily(backend, lambda orchestrator: orchestrator.get(execution_id))
+    return await steadily(backend, backend.follower, lambda follower: follower.get(execution_id))
 
 
 async def watch(backend: Backend, execution_id: str, seconds: float, tell: Tell) -> Execution:
@@ -55,7 +56,7 @@ async def watch(backend: Backend, execution_id: str, seconds: float, tell: Tell)
         if settled(execution) or left <= 0 or not await backend.rest(min(pause, left)):
             return execution
         pause = min(pause * 1.5, _LAST_LOOK)
-        execution = await steadily(backend, lambda orchestrator: orchestrator.get(execution_id))
+        execution = await steadily(backend, backend.follower, lambda follower: follower.get(execution_id))
 
 
 async def journal(reader: Reader, execution_id: str) -> list[JournalEntry]:

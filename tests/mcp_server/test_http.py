@@ -131,12 +131,17 @@ async def test_a_key_that_may_only_read_starts_and_stops_nothing(served: Served,
     async with served.client(MODERN) as client:
         call = {"task": "hello", "manifest": HELLO, "wait": 45}
         found = data(await client.call_tool("orchex_execute", call))["executionId"]
+        slow = {"task": "sleep", "manifest": SLOW, "wait": 0}
+        going = data(await client.call_tool("orchex_execute", slow))["executionId"]
     async with served.client(MODERN, key) as client:
         assert data(await client.call_tool("orchex_status", {"executionId": found}))["status"] == "success"
+        assert data(await client.call_tool("orchex_status", {"executionId": going, "wait": 0.2}))["status"] == "running"
         refused = error(await client.call_tool("orchex_execute", call))
         assert refused.startswith("insufficient_")
-        refused = error(await client.call_tool("orchex_approve", {"executionId": found}))
-        assert refused.startswith("insufficient_")
+        for tool in ("orchex_approve", "orchex_cancel"):
+            assert error(await client.call_tool(tool, {"executionId": going})).startswith("insufficient_")
+    async with served.client(MODERN) as client:
+        data(await client.call_tool("orchex_cancel", {"executionId": going}))
 
 
 async def test_a_suspended_team_is_told_so(served: Served) -> None:

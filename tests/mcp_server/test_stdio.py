@@ -191,6 +191,20 @@ def test_it_ends_when_nobody_reads_its_stdout_though_stdin_stays_open(stdio: Std
         assert b"Traceback" not in process.stderr.read()
 
 
+def test_the_repository_it_runs_in_does_not_fool_it(stdio: Stdio) -> None:
+    """Which may own packages of the same names as the server's own, and the SDK's."""
+    for name in ("orchex", "mcp_server", "mcp", "mcp_types", "anyio", "starlette"):
+        package = stdio.folder / name
+        package.mkdir()
+        (package / "__init__.py").write_text(f"raise SystemExit('hostile {name}')\n")
+    env = environment(stdio.home, PYTHONPATH=str(stdio.folder))
+    done = subprocess.run(
+        [ORCHEX, "mcp"], cwd=stdio.folder, env=env, input=HELLO, capture_output=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    assert by_id([message(text) for text in done.stdout.splitlines()])[1]["result"]
+
+
 def test_a_setting_that_cannot_be_used_is_told_on_stderr(stdio: Stdio) -> None:
     process = subprocess.run(
         [ORCHEX, "mcp"],
