@@ -1,14 +1,19 @@
-"""An open-loop load: requests leave when their time has come, whether or not the ones before them were answered.
+"""Loads over kept HTTP/1.1 connections.
 
-Latencies count from the moment a request was due, so that a server that stalls cannot hide it by slowing its clients.
+``load`` is open-loop: requests leave when their time has come, whether or not the ones before them were answered, and
+latencies count from the moment a request was due: a server that stalls cannot hide it by slowing its clients.
 """
 
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
+
+Request = Callable[[int], bytes]
+"""The bytes of request number n."""
 
 
 @dataclass
@@ -20,43 +25,70 @@ class Outcome:
     took: float = 0.0
 
 
-async def load(
-    url: str, rate: float, seconds: float, request: Callable[[int], bytes], connections: int = 64
-) -> Outcome:
-    """Send ``request(n)``, bytes of HTTP/1.1, ``rate`` times a second over kept connections."""
-    outcome, due = Outcome(), asyncio.Queue[tuple[int, float] | None]()
-    place = urlsplit(url)
-    assert place.hostname is not None
-    streams = [await asyncio.open_connection(place.hostname, place.port) for _ in range(connections)]
-    workers = [asyncio.create_task(_work(*stream, due, request, outcome)) for stream in streams]
-    began = time.perf_counter()
-    for number in range(int(rate * seconds)):
-        at = began + number / rate
-        wait = at - time.perf_counter()
-        if wait > 0:
-            await asyncio.sleep(wait)
-        due.put_nowait((number, at))
-    for _ in workers:
-        due.put_nowait(None)
-    await asyncio.gather(*workers)
-    outcome.took = time.perf_counter() - began
-    for _, writer in streams:
-        writer.close()
+class _Line:
+    """Requests that wait for a free connection."""
+
+    def __init__(self, request: Request, outcome: Outcome) -> None:
+        self.due: asyncio.Queue[tuple[int, float]] = asyncio.Queue()
+        self._request = request
+        self._outcome = outcome
+
+    async def work(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            number, at = await self.due.get()
+            writer.write(self._request(number))
+            self._outcome.statuses[await _answer(reader)] += 1
+            self._outcome.seconds.append(time.perf_counter() - at)
+            self.due.task_done()
+
+
+async def load(url: str, rate: float, seconds: float, request: Request, connections: int = 64) -> Outcome:
+    """Send requests ``rate`` times a second."""
+    async with _open(url, request, connections) as (line, outcome):
+        began = time.perf_counter()
+        for number in range(int(rate * seconds)):
+            at = began + number / rate
+            if (wait := at - time.perf_counter()) > 0:
+                await asyncio.sleep(wait)
+            line.due.put_nowait((number, at))
     return outcome
 
 
-async def _work(
-    reader: asyncio.StreamReader,
-    writer: asyncio.StreamWriter,
-    due: "asyncio.Queue[tuple[int, float] | None]",
-    request: Callable[[int], bytes],
-    outcome: Outcome,
-) -> None:
-    while (turn := await due.get()) is not None:
-        number, at = turn
-        writer.write(request(number))
-        outcome.statuses[await _answer(reader)] += 1
-        outcome.seconds.append(time.perf_counter() - at)
+async def saturate(url: str, seconds: float, request: Request, connections: int) -> Outcome:
+    """Send over each connection as soon as the last answer is there: how much a server takes, not how fast it is."""
+    async with _open(url, request, connections) as (line, outcome):
+        began, number = time.perf_counter(), 0
+        while time.perf_counter() < began + seconds:
+            while line.due.empty():
+                line.due.put_nowait((number, time.perf_counter()))
+                number += 1
+                await asyncio.sleep(0)
+            await asyncio.sleep(0.001)
+    return outcome
+
+
+@asynccontextmanager
+async def _open(url: str, request: Request, connections: int) -> AsyncIterator[tuple[_Line, Outcome]]:
+    """Ends when every request that was put in line has its answer."""
+    place, outcome = urlsplit(url), Outcome()
+    assert place.hostname is not None
+    streams = [await asyncio.open_connection(place.hostname, place.port) for _ in range(connections)]
+    line = _Line(request, outcome)
+    workers = [asyncio.create_task(line.work(*stream)) for stream in streams]
+    began = time.perf_counter()
+    try:
+        yield line, outcome
+        answered = asyncio.create_task(line.due.join())
+        done, _ = await asyncio.wait({answered, *workers}, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()  # a worker only ends when its connection breaks
+        outcome.took = time.perf_counter() - began
+    finally:
+        for worker in workers:
+            worker.cancel()
+        await asyncio.gather(*workers, return_exceptions=True)
+        for _, writer in streams:
+            writer.close()
 
 
 async def _answer(reader: asyncio.StreamReader) -> int:

@@ -16,7 +16,7 @@ from pathlib import Path
 import httpx2
 
 from benchmarks.bench import ORCHEX, Bench
-from benchmarks.load import Outcome, load
+from benchmarks.load import Outcome, load, saturate
 from benchmarks.measure import Line, Target, median, percentile
 from tests.databases import postgresql_server
 
@@ -53,7 +53,7 @@ async def _on(bench: Bench, database: str, url: str | None) -> list[Line]:
         seconds = bench.runs(20, 3)
         await load(api.url, READS / 2, 2, lambda _: api.request("GET", path))
         reads = await load(api.url, READS, seconds, lambda _: api.request("GET", path))
-        starts = await load(api.url, 1000, bench.runs(3, 1), lambda _: api.request("POST", "/v1/executions", _BODY), 16)
+        starts = await saturate(api.url, bench.runs(15, 2), lambda _: api.request("POST", "/v1/executions", _BODY), 16)
     what = f"read of an execution over HTTP, {READS} a second, {database}"
     return [
         Line("api", f"{what}, p50", "ms", median(reads.seconds) * 1000),
@@ -94,15 +94,26 @@ async def _serving(bench: Bench, database: str, url: str | None) -> AsyncIterato
         "ORCHEX_TASK_QUEUE": f"api-{database}",
         "TEMPORAL_ADDRESS": bench.address,
     } | ({"ORCHEX_DATABASE_URL": url} if url else {})
-    made = subprocess.run(
-        [ORCHEX, "admin", "bootstrap", "--json"], env=environment, capture_output=True, text=True, check=True
-    )
+    key = await asyncio.to_thread(_bootstrap, environment)
     log = home / "api.log"
-    with log.open("w") as sink, subprocess.Popen([ORCHEX, "api"], env=environment, stderr=sink) as process:
-        try:
-            yield _Api(await _address(log), json.loads(made.stdout)["key"])
-        finally:
-            process.terminate()
+    process = _start(environment, log)
+    try:
+        yield _Api(await _address(log), key)
+    finally:
+        process.terminate()
+        await asyncio.to_thread(process.wait)
+
+
+def _bootstrap(environment: dict[str, str]) -> str:
+    """The first team's key."""
+    command = [str(ORCHEX), "admin", "bootstrap", "--json"]
+    made = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    return str(json.loads(made.stdout)["key"])
+
+
+def _start(environment: dict[str, str], log: Path) -> subprocess.Popen[bytes]:
+    with log.open("w") as sink:
+        return subprocess.Popen([ORCHEX, "api"], env=environment, stderr=sink)
 
 
 async def _address(log: Path) -> str:
