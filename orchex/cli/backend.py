@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from orchex.cli.follow import Backend
 from orchex.cli.text import is_terminal, paint
-from orchex.domain.errors import AccessDenied, InvalidInput, NotFound
+from orchex.domain.errors import AccessDenied, NotFound
 from orchex.door.client import DoorClient
 from orchex.door.protocol import Orchestrator, Reader
 from orchex.settings import Settings, load_settings
@@ -124,16 +124,6 @@ class Remote:
 def is_remote() -> bool:
     """Whether a server is meant, and not this machine."""
     return bool(os.environ.get("ORCHEX_API_URL"))
-
-
-def local_settings() -> Settings:
-    """The settings of a command that works on this machine. Raises :class:`InvalidInput` when a server is meant."""
-    if is_remote():
-        raise InvalidInput(
-            "ORCHEX_API_URL names a server, and this command works on this machine alone.",
-            hint="Unset ORCHEX_API_URL to work on this machine.",
-        )
-    return load_settings()
 
 
 def stack() -> Backend[Orchestrator]:

@@ -22,9 +22,9 @@ def mcp() -> None:
 
 def _local() -> "LocalBackend":
     from mcp_server.local import LocalBackend
+    from orchex.settings import load_settings
 
-    home = backend.local_settings().home
-    return LocalBackend(backend.stack(), backend.readings(), backend.environment(), home)
+    return LocalBackend(backend.stack(), backend.readings(), backend.environment(), load_settings().home)
 
 
 def _remote() -> "RemoteBackend":
