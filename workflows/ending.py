@@ -7,6 +7,14 @@ from orchex.domain.execution import Failure
 from workflows.messages import StreamPosition, StreamResult
 
 
+class Ended(Exception):
+    """The stream is over before its agenda is: carries why. ``step`` counts the steps told so far."""
+
+    def __init__(self, failure: Failure, step: int | None = None) -> None:
+        super().__init__(failure.message)
+        self.failure = failure.model_copy(update={"step": step})
+
+
 class Ending(NamedTuple):
     """How the work ended. ``reason`` is what whoever cancelled it gave."""
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any
 
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError, FailureError
@@ -11,32 +11,26 @@ with workflow.unsafe.imports_passed_through():
     from activities.messages import (
         FINISH_STREAM,
         OPEN_STREAM,
-        PROPOSE_PLAN,
         RUN_COMMAND,
-        TAKE_TURN,
         WORK,
-        Ask,
         FinishedStream,
         FinishStream,
         OpenedStream,
         OpenStream,
         PlanOutline,
-        ProposedPlan,
-        ProposePlan,
         RunCommand,
         StepReport,
-        TakeTurn,
-        TurnReport,
         Work,
     )
     from orchex.domain.compiled import INTERPRETER_VERSION
     from orchex.domain.execution import Failure, StepKind
-    from workflows.agenda import FIND_TESTS, PLAN, Entry, agenda_of
-    from workflows.conversing import ASK, MAX_PROPOSALS, MAX_TURNS, Tally, as_step, in_circles
+    from workflows.agenda import Entry, agenda_of
+    from workflows.approvals import Approvals
+    from workflows.conversing import Conversation
     from workflows.dispatch import ONCE, RETRY, call, flush
-    from workflows.ending import Ending, result_of
-    from workflows.failures import failure_of, out_of_budget, timed_out, too_many_steps, too_new
-    from workflows.healing import heal_entry, healed, to_heal, worth_healing
+    from workflows.ending import Ended, Ending, result_of
+    from workflows.failures import failure_of, timed_out, too_many_steps, too_new
+    from workflows.healing import healed, to_heal, worth_healing
     from workflows.limits import Limits, to_the_end
     from workflows.messages import (
         CancelRequest,
@@ -46,18 +40,8 @@ with workflow.unsafe.imports_passed_through():
         StreamResult,
     )
     from workflows.outbox import Outbox
+    from workflows.standing import Standing
     from workflows.telling import StreamEvents
-
-Asking = TypeVar("Asking", ProposePlan, TakeTurn)
-Answered = TypeVar("Answered", ProposedPlan, TurnReport)
-
-
-class _Ended(Exception):
-    """The stream is over before its agenda is: carries why."""
-
-    def __init__(self, failure: Failure, step: int | None = None) -> None:
-        super().__init__(failure.message)
-        self.failure = failure.model_copy(update={"step": step})
 
 
 @workflow.defn
@@ -69,25 +53,26 @@ class StreamWorkflow:
         self._input = input
         self._run = input.run
         self._stream = input.stream
-        self._position = input.position
+        self._standing = Standing(input.stream, input.position)
         self._outbox = Outbox(input.position.emitted if input.position else 0)
         self._events = StreamEvents(self._outbox, input.stream.id)
         fresh = workflow.now() + timedelta(milliseconds=input.stream.timeout_ms)
         self._limits = Limits((input.position and input.position.deadline) or fresh)
-        self._decision: PlanDecision | None = None
-        self._awaiting_plan: str | None = None
-        self._current: str | None = None
+        self._approvals = Approvals(input.run, self._events, self._limits, self._outbox)
+        self._conversation = Conversation(
+            input.run, input.stream, self._standing, self._events, self._limits, self._outbox, self._approvals
+        )
 
     # -- what others may ask and say
 
     @workflow.query
     def position(self) -> StreamPosition | None:
         """Where the stream stands; null until its workspace is open."""
-        return self._position
+        return self._standing.position
 
     @workflow.query
     def current_step(self) -> str | None:
-        return self._current
+        return self._standing.doing
 
     @workflow.signal
     def cancel(self, request: CancelRequest) -> None:
@@ -100,11 +85,11 @@ class StreamWorkflow:
     @workflow.update
     def decide(self, decision: PlanDecision) -> None:
         """Approve or reject the plan that waits."""
-        self._decision = decision
+        self._approvals.decide(decision)
 
     @decide.validator
     def _decidable(self, decision: PlanDecision) -> None:
-        if self._awaiting_plan != decision.plan_ref or self._decision is not None:
+        if not self._approvals.waits_for(decision.plan_ref):
             raise ApplicationError("no such plan waits for approval", type="not_awaiting_approval")
 
     # -- the life of the stream
@@ -120,7 +105,8 @@ class StreamWorkflow:
         result = await self._finish(ending)
         self._events.finished(result)
         if self._input.root:
-            self._events.execution_ended(result, steps=self._position.cursor if self._position else 0)
+            position = self._standing.position
+            self._events.execution_ended(result, steps=position.cursor if position else 0)
         await flush(self._run, self._outbox)
         return result
 
@@ -146,15 +132,14 @@ class StreamWorkflow:
         return self._ending(None if work.cancelled() else work.exception())
 
     def _ending(self, error: BaseException | None) -> Ending:
-        step = self._position.told if self._position else None
         if self._limits.cancelled:
             return Ending("cancelled", reason=self._limits.cancelled.reason)
         if self._limits.timed_out:
-            return Ending("failed", timed_out(self._stream, self._current))
-        if isinstance(error, _Ended):
+            return Ending("failed", timed_out(self._stream, self._standing.doing))
+        if isinstance(error, Ended):
             return Ending("failed", error.failure)
         if isinstance(error, FailureError):
-            return Ending("failed", failure_of(error).model_copy(update={"step": step}))
+            return Ending("failed", failure_of(error).model_copy(update={"step": self._standing.told}))
         if error is not None:  # a continue-as-new, or a bug, which Temporal retries until it is mended
             raise error
         return Ending()
@@ -162,36 +147,33 @@ class StreamWorkflow:
     # -- opening and planning
 
     async def _carry_out(self) -> None:
-        if self._position is None:
+        if self._standing.position is None:
             await self._begin()
         if self._run.dry_run:
             return
-        while (entry := self._next()) is not None:
+        while (entry := self._standing.next_entry()) is not None:
             await self._step(entry)
             await self._continue_as_new_if_long()
 
     async def _begin(self) -> None:
         """Open the workspace, have a plan, and have it approved if that is asked for."""
         opened = await self._open()
-        position = self._position
-        assert position is not None
-        if position.plan is None:
-            await self._plan(position)
-        elif not self._input.resume:
-            self._tell_plan(position, position.plan)
+        if self._standing.now.plan is None:
+            await self._conversation.plan()
+        if not self._input.resume:
+            self._tell_plan(self._standing.now, self._standing.plan)
         for note in opened.notes:
             self._events.note(note)
         self._limits.check()
         if self._stream.approval == "plan" and not self._input.resume and not self._run.dry_run:
-            await self._approval(self._plan_now().ref)
-            if not self._decided().approved:
-                raise _Ended(Failure(code="plan_rejected", message=self._decided().reason or "the plan was rejected"))
-            self._events.approved()
+            decision = await self._approvals.decision(self._standing.plan.ref)
+            if not decision.approved:
+                raise Ended(Failure(code="plan_rejected", message=decision.reason or "the plan was rejected"))
 
     async def _open(self) -> OpenedStream:
         if self._stream.interpreter > INTERPRETER_VERSION:
-            raise _Ended(too_new(self._stream))
-        self._current = "opening the workspace"
+            raise Ended(too_new(self._stream))
+        self._standing.doing = "opening the workspace"
         resume = self._input.resume
         request = OpenStream(
             run=self._run,
@@ -201,9 +183,9 @@ class StreamWorkflow:
             start=resume.checkpoint if resume else None,
         )
         opened = await call(OPEN_STREAM, request, OpenedStream, self._outbox, summary=self._stream.id)
-        self._current = None
+        self._standing.doing = None
         cursor = resume.cursor if resume else 0
-        self._position = StreamPosition(
+        self._standing.position = StreamPosition(
             plan=resume.plan if resume else opened.plan,
             base=opened.base,
             checkpoint=request.start or opened.base,
@@ -217,126 +199,60 @@ class StreamWorkflow:
         )
         return opened
 
-    async def _plan(self, position: StreamPosition) -> None:
-        """Ask the model for a plan; one that cannot be used is explained to it once."""
-        started = self._events.step_started(PLAN, position.told)
-        self._current = PLAN.title
-        tally, transcript = Tally(), None
-        proposed: ProposedPlan | None = None
-        for turn in range(MAX_PROPOSALS):
-            request = ProposePlan(
-                run=self._run,
-                ask=self._asked(position),
-                stream_id=self._stream.id,
-                title=PLAN.title,
-                started_event=started.id,
-                description=self._stream.description[:4_000],
-                goal=self._stream.plan_ref,
-                commands=tuple(command.command[:200] for command in self._stream.commands),
-                max_steps=self._stream.max_steps,
-                key=f"{workflow.info().workflow_id}/plan/{turn}",
-                turn=turn,
-                transcript=transcript,
-            )
-            try:
-                proposed = await self._ask(PROPOSE_PLAN, request, ProposedPlan, title=PLAN.title)
-            except (FailureError, asyncio.CancelledError) as error:
-                self._events.step_broken(PLAN, position.told, error)
-                raise
-            tally = tally.plus(proposed.usage, proposed.cost_usd, proposed.attempts)
-            transcript = proposed.transcript
-            if proposed.failure is None or proposed.failure.code != "plan_invalid":
-                break
-            self._limits.check()
-        assert proposed is not None
-        assert transcript is not None
-        self._current = None
-        self._events.plan_proposed(PLAN, position.told, tally, transcript, proposed.failure)
-        if proposed.plan is None:
-            raise _Ended(proposed.failure or Failure(code="plan_invalid", message="there is no plan"), position.told)
-        self._position = self._now(told=position.told + 1, plan=proposed.plan)
-        self._tell_plan(self._position, proposed.plan)
-
-    async def _approval(self, plan_ref: str, over_budget: str = "") -> None:
-        """Wait until somebody decides; the clock stops meanwhile."""
-        self._events.awaiting_approval(plan_ref, over_budget)
-        self._decision = None
-        self._awaiting_plan = plan_ref
-        try:
-            with self._limits.clock_stopped():
-                await flush(self._run, self._outbox)
-                await workflow.wait_condition(lambda: self._decision is not None)
-        finally:
-            self._awaiting_plan = None
-
-    def _decided(self) -> PlanDecision:
-        assert self._decision is not None
-        return self._decision
-
     # -- one step
-
-    def _next(self) -> Entry | None:
-        """A heal that is due, else the agenda's next entry, else the project's tests where they are required."""
-        position = self._position
-        assert position is not None
-        if position.heal is not None:
-            return heal_entry(position.heal)
-        agenda = agenda_of(self._stream, self._plan_now())
-        if position.cursor < len(agenda):
-            return agenda[position.cursor]
-        missing = self._stream.require_tests and not position.tests_passed
-        return FIND_TESTS if missing and position.cursor == len(agenda) else None
 
     async def _step(self, entry: Entry) -> None:
         """Carry out one entry, tell how it went, and move the position on; raises when the stream ends here."""
-        position = self._position
-        assert position is not None
         counted = entry.kind in (StepKind.WORK, StepKind.HEAL)
-        if counted and position.steps_taken >= self._stream.max_steps:
-            raise _Ended(too_many_steps(self._stream, len(self._plan_now().titles)), position.told)
-        self._current = entry.title
+        if counted and self._standing.now.steps_taken >= self._stream.max_steps:
+            raise Ended(too_many_steps(self._stream, len(self._standing.plan.titles)), self._standing.told)
+        self._standing.doing = entry.title
         report = await self._dispatch(entry)
-        self._current = None
-        stop = report.failure is not None and (entry.kind is not StepKind.COMMAND or entry.critical)
-        whole = not stop
-        after = self._now(
+        self._standing.doing = None
+        position = self._standing.now
+        self._standing.move(
             checkpoint=report.checkpoint,
-            number=self._number() + 1,
+            number=position.number + 1,
             told=position.told + 1,
             done=position.done + 1,
             steps_taken=position.steps_taken + (1 if counted else 0),
             tests_passed=position.tests_passed or report.tests_passed,
         )
-        failure = report.failure
-        if not stop:
-            after = (
-                healed(self._stream, after)
-                if entry.kind is StepKind.HEAL
-                else after.model_copy(update={"cursor": after.cursor + 1})
-            )
-        elif worth_healing(self._stream, position, entry, report):
-            mending = to_heal(self._stream, after, entry, report)
-            if isinstance(mending, Failure):
-                failure = mending
-            else:
-                after, stop = mending, False
-        self._position = after
-        self._events.step_completed(entry, position.told, report, after, total=self._total(after), whole=whole)
-        if stop and failure:
-            raise _Ended(failure, position.told)
+        failed = report.failure is not None and (entry.kind is not StepKind.COMMAND or entry.critical)
+        failure = self._heal_or_give_up(entry, report) if failed else None
+        if not failed:
+            self._go_on(entry)
+        self._events.step_completed(
+            entry, position.told, report, self._standing.now, total=self._standing.total, whole=not failed
+        )
+        if failure:
+            raise Ended(failure, position.told)
         self._limits.check()
 
-    def _total(self, position: StreamPosition) -> int:
-        return max(len(agenda_of(self._stream, self._plan_now())) + position.extra, position.done)
+    def _go_on(self, entry: Entry) -> None:
+        after = self._standing.now
+        if entry.kind is StepKind.HEAL:
+            self._standing.position = healed(self._stream, after)
+        else:
+            self._standing.move(cursor=after.cursor + 1)
+
+    def _heal_or_give_up(self, entry: Entry, report: StepReport) -> Failure | None:
+        """Why the stream ends here, or nothing when a heal comes next."""
+        if not worth_healing(self._stream, self._standing.now, entry, report):
+            return report.failure
+        mending = to_heal(self._stream, self._standing.now, entry, report)
+        if isinstance(mending, Failure):
+            return mending
+        self._standing.position = mending
+        return None
 
     async def _dispatch(self, entry: Entry) -> StepReport:
-        position = self._position
-        assert position is not None
+        position = self._standing.now
         started = self._events.step_started(entry, position.told)
         try:
             if entry.kind is StepKind.HEAL or (entry.step is not None and position.model):
-                return await self._turns(entry, started.id)
-            request = self._request(entry, position, started.id)
+                return await self._conversation.turns(entry, lambda: self._common(entry, started.id))
+            request = self._request(entry, started.id)
             return await call(
                 WORK if isinstance(request, Work) else RUN_COMMAND,
                 request,
@@ -346,27 +262,24 @@ class StreamWorkflow:
                 retry=ONCE if entry.command and entry.command.retry == "never" else RETRY,
                 summary=entry.title,
             )
-        except (FailureError, asyncio.CancelledError) as error:
+        except (FailureError, Ended, asyncio.CancelledError) as error:
             self._events.step_broken(entry, position.told, error)
             raise
 
-    def _request(self, entry: Entry, position: StreamPosition, started_event: str) -> Work | RunCommand:
-        common = self._common(entry, position, started_event)
+    def _request(self, entry: Entry, started_event: str) -> Work | RunCommand:
+        common = self._common(entry, started_event)
         if entry.step is None:
             return RunCommand(**common, command=entry.command)
-        return Work(
-            **common,
-            model=self._stream.model,
-            plan_ref=self._plan_now().ref,
-            index=entry.step,
-        )
+        return Work(**common, model=self._stream.model, plan_ref=self._standing.plan.ref, index=entry.step)
 
-    def _common(self, entry: Entry, position: StreamPosition, started_event: str) -> dict[str, Any]:
+    def _common(self, entry: Entry, started_event: str) -> dict[str, Any]:
+        """What a request of any step says."""
+        number = self._standing.now.number
         return {
             "run": self._run,
             "stream_id": self._stream.id,
-            "number": position.number,
-            "step_id": f"{workflow.info().workflow_id}/{position.number}",
+            "number": number,
+            "step_id": f"{workflow.info().workflow_id}/{number}",
             "title": entry.title,
             "started_event": started_event,
             "owns": self._stream.owns,
@@ -374,99 +287,22 @@ class StreamWorkflow:
             "environment": self._stream.environment,
         }
 
-    # -- what a model does
-
-    async def _turns(self, entry: Entry, started_event: str) -> StepReport:
-        """A step turn by turn, each from one checkpoint to the next, until the model asks for no more."""
-        first = self._number()
-        tally = Tally()
-        last: TurnReport | None = None
-        for turn in range(MAX_TURNS):
-            position = self._position
-            assert position is not None
-            if last is not None:
-                position = self._position = self._now(number=position.number + 1, checkpoint=last.checkpoint)
-                self._limits.check()
-            request = TakeTurn(
-                **self._common(entry, position, started_event),
-                ask=self._asked(position),
-                base=position.base or "",
-                first=first,
-                plan_ref=self._plan_now().ref,
-                index=entry.step,
-                heal=position.heal if entry.kind is StepKind.HEAL else None,
-                turn=turn,
-                transcript=last.transcript if last else None,
-                cut=last.cut if last else 0,
-                squeeze=last.squeeze if last else 0,
-            )
-            last = await self._ask(TAKE_TURN, request, TurnReport, title=f"{entry.title}, turn {turn + 1}")
-            tally = tally.plus(last.usage, last.cost_usd, last.attempts, last.notes)
-            self._events.turn(position.told, turn, last)
-            if last.failure or last.finished:
-                return as_step(last, tally, last.failure)
-        assert last is not None
-        return as_step(last, tally, in_circles(entry.title))
-
-    def _asked(self, position: StreamPosition) -> Ask:
-        return Ask(
-            model=position.model or "",
-            context=position.context or "",
-            max_tokens=self._stream.max_tokens,
-            max_cost_usd=self._stream.max_cost_usd,
-            grants=position.grants,
-        )
-
-    async def _ask(self, name: str, request: Asking, report: type[Answered], *, title: str) -> Answered:
-        """One request to the model. With ``approval``, a budget that is used up waits for leave to go on."""
-        while True:
-            position = self._position
-            assert position is not None
-            request = request.model_copy(update={"ask": self._asked(position)})
-            try:
-                return await call(name, request, report, self._outbox, queue=position.queue, retry=ASK, summary=title)
-            except FailureError as error:
-                if self._stream.approval != "plan" or not out_of_budget(error):
-                    raise
-                over = failure_of(error)
-            await self._approval(position.plan.ref if position.plan else self._stream.plan_ref, over.message)
-            if not self._decided().approved:
-                raise _Ended(over, position.told)
-            self._events.approved()
-            self._position = self._now(grants=position.grants + 1)
-
-    # -- where it stands
-
-    def _now(self, **changes: Any) -> StreamPosition:
-        assert self._position is not None
-        return self._position.model_copy(update=changes)
-
-    def _number(self) -> int:
-        assert self._position is not None
-        return self._position.number
-
-    def _plan_now(self) -> PlanOutline:
-        assert self._position is not None
-        assert self._position.plan is not None
-        return self._position.plan
-
     async def _continue_as_new_if_long(self) -> None:
         if not workflow.info().is_continue_as_new_suggested():
             return
         await flush(self._run, self._outbox)
         await workflow.wait_condition(workflow.all_handlers_finished)
-        position = self._now(emitted=self._outbox.emitted, deadline=self._limits.deadline)
-        workflow.continue_as_new(
-            self._input.model_copy(update={"position": position, "resume": None, "base": None, "also": ()})
-        )
+        self._standing.move(emitted=self._outbox.emitted, deadline=self._limits.deadline)
+        rest = {"position": self._standing.now, "resume": None, "base": None, "also": ()}
+        workflow.continue_as_new(self._input.model_copy(update=rest))
 
     # -- the end
 
     async def _finish(self, ending: Ending) -> StreamResult:
         """Whatever happened: partial work into a checkpoint, the patch, the landing, the workspace closed."""
-        position = self._position
+        position = self._standing.position
         finished: FinishedStream | None = None
-        self._current = "finishing"
+        self._standing.doing = "finishing"
         if position is not None and position.base is not None:
             request = FinishStream(
                 run=self._run,

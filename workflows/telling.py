@@ -12,10 +12,11 @@ from orchex.domain.event import Event, EventType
 from orchex.domain.execution import Failure
 from orchex.domain.turn import TokenUsage
 from workflows.agenda import Entry
-from workflows.conversing import Tally
+from workflows.ending import Ended
 from workflows.failures import failure_of, is_cancel
 from workflows.messages import StreamPosition, StreamResult
 from workflows.outbox import Outbox
+from workflows.tally import Tally
 
 
 class StreamEvents:
@@ -139,7 +140,7 @@ class StreamEvents:
     def step_broken(self, entry: Entry, index: int, error: BaseException) -> None:
         """A step that ended without a report: it was cancelled, or its activity gave up."""
         cancelled = isinstance(error, asyncio.CancelledError) or is_cancel(error)
-        failure = failure_of(error) if isinstance(error, FailureError) and not cancelled else None
+        failure = None if cancelled else _failure_behind(error)
         self._emit(
             EventType.STEP_COMPLETED,
             index=index,
@@ -164,6 +165,12 @@ class StreamEvents:
 
     def _emit(self, type_: EventType, **data: Any) -> Event:
         return self._outbox.emit(type_, stream=self._stream, **data)
+
+
+def _failure_behind(error: BaseException) -> Failure | None:
+    if isinstance(error, Ended):
+        return error.failure
+    return failure_of(error) if isinstance(error, FailureError) else None
 
 
 def _spent(usage: TokenUsage, cost_usd: float | None) -> dict[str, Any]:

@@ -179,3 +179,15 @@ async def test_without_leave_the_budget_ends_the_stream(bench: Bench) -> None:
     result = await handle.result()
     assert result.failure is not None
     assert (result.outcome, result.failure.code) == ("failed", "budget_exceeded")
+
+
+async def test_a_step_that_ends_for_want_of_leave_does_not_stay_running(bench: Bench) -> None:
+    bench.host.does("two", short_of_money)
+    handle = await bench.start(stream(approval="plan", max_tokens=1000))
+    for times in (1, 2):
+        await bench.host.asked(times=times)
+        decision = PlanDecision(plan_ref=PLAN.ref, approved=times == 1)
+        await handle.execute_update(StreamWorkflow.decide, decision)
+    await handle.result()
+    ended = bench.host.data(EventType.STEP_COMPLETED)[-1]
+    assert (ended["title"], ended["status"], ended["failure"]["code"]) == ("two", "failed", "budget_exceeded")
