@@ -4,7 +4,7 @@ import secrets
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, and_, or_, update
+from sqlalchemy import and_, bindparam, or_, update
 from sqlmodel import Session, col, select
 
 from orchex.domain.access import Actor, MemberStatus, Principal, Role, Scope, TeamStatus
@@ -21,6 +21,19 @@ from orchex.store.tables import ApiKeyRow, MembershipRow, SubscriptionRow, TeamR
 PREFIX = "orchex_sk_"
 TOUCH_EVERY = timedelta(minutes=1)
 """``last_used_at`` is written at most so often: reading must not become writing."""
+
+
+_WHOSE = (
+    select(ApiKeyRow, MembershipRow, TeamRow, SubscriptionRow)
+    .join(
+        MembershipRow,
+        and_(col(MembershipRow.team_id) == ApiKeyRow.team_id, col(MembershipRow.user_id) == ApiKeyRow.user_id),
+    )
+    .join(TeamRow, col(TeamRow.id) == ApiKeyRow.team_id)
+    .join(SubscriptionRow, col(SubscriptionRow.team_id) == ApiKeyRow.team_id)
+    .where(ApiKeyRow.digest == bindparam("digest"))
+)
+"""Built once: every request asks it."""
 
 
 class KeyOwner(NamedTuple):
@@ -40,13 +53,7 @@ class ApiKeys:
         """Raises :class:`InvalidKey`, with the same text and after the same work whatever is wrong with it."""
         digest, now = self._secret.digest(key), datetime.now(UTC)
         with self._database.read() as session:
-            found = session.exec(
-                select(ApiKeyRow, MembershipRow, TeamRow, SubscriptionRow)
-                .join(MembershipRow, _same_member())
-                .join(TeamRow, col(TeamRow.id) == ApiKeyRow.team_id)
-                .join(SubscriptionRow, col(SubscriptionRow.team_id) == ApiKeyRow.team_id)
-                .where(ApiKeyRow.digest == digest)
-            ).first()
+            found = session.exec(_WHOSE, params={"digest": digest}).first()
         if found is None:
             raise InvalidKey("this API key is unknown, expired or revoked")
         key_row, member, team, subscription = found
@@ -170,13 +177,6 @@ def _row(session: Session, team_id: str, key_id: str, *, lock: bool = False) -> 
 def _told(row: ApiKeyRow) -> ApiKey:
     return ApiKey(
         **row.model_dump(exclude={"team_id", "digest", "scopes"}), scopes=tuple(Scope(scope) for scope in row.scopes)
-    )
-
-
-def _same_member() -> ColumnElement[bool]:
-    return and_(
-        col(MembershipRow.team_id) == ApiKeyRow.team_id,
-        col(MembershipRow.user_id) == ApiKeyRow.user_id,
     )
 
 

@@ -1,7 +1,5 @@
 """Usage and subscriptions over HTTP."""
 
-from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import pytest
@@ -80,23 +78,6 @@ def test_a_month_without_use_is_zeros(api: Served, team: Team, month: str) -> No
         history = client.get(f"/v1/usage/history?month={month}").json()
         assert (history["month"], history["daily"], {meter["used"] for meter in history["meters"]}) == (month, [], {0})
         assert client.get("/v1/usage/history").json()["month"] == Month.of(datetime.now(UTC))
-
-
-def test_of_fifty_posts_with_ten_left_exactly_ten_go_through(api: Served) -> None:
-    team = api.office.team("ten")
-
-    def post(_: int) -> int:
-        with api.client(team.key) as client:
-            return client.post("/v1/executions", json={"task": "x"}).status_code
-
-    with ThreadPoolExecutor(10) as pool:
-        assert Counter(pool.map(post, range(50))) == {202: 10, 402: 40}
-    with api.client(team.key) as client:
-        refused = client.post("/v1/executions", json={"task": "x"})
-        assert code(refused) == (402, "quota_exceeded")
-        body = refused.json()
-        assert (body["meter"], body["limit"], body["used"]) == ("executions", 10, 10)
-        assert body["resetsAt"] == Month.of(datetime.now(UTC)).end.isoformat().replace("+00:00", "Z")
 
 
 def test_a_subscription_goes_up_at_once_and_down_at_the_end_of_the_period(api: Served) -> None:

@@ -128,6 +128,18 @@ def test_beyond_the_concurrency_executions_wait_and_beyond_the_queue_they_are_re
     assert use(database, team_id).reserved == 4
 
 
+def test_of_many_at_once_exactly_as_many_run_and_wait_as_may(
+    pool: Executor, database: Database, url: str, tmp_path: Path
+) -> None:
+    team_id = make_team(database, "free")
+    with pool:
+        asked = [pool.submit(submit_many, url, tmp_path, team_id, 4) for _ in range(10)]
+        outcomes = Counter(outcome for each in asked for outcome in each.result())
+    assert outcomes == {"accepted": 4, "concurrency_limited": 36}
+    assert len(Executions(database).unfinished()) == 2
+    assert use(database, team_id).reserved == 4
+
+
 def test_what_waits_is_let_go_oldest_first_as_others_end(database: Database, journal: Journal) -> None:
     team_id = make_team(database, "free")
     first, second, third, fourth = (submit(database, team_id) for _ in range(4))
