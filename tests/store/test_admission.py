@@ -173,6 +173,30 @@ def test_whoever_ends_at_once_lets_no_more_go_than_may_run(database: Database, j
     assert len(released) == len(set(released)) == 2
 
 
+def test_who_comes_anew_and_who_has_waited_do_not_take_the_same_place(database: Database, journal: Journal) -> None:
+    def begin(number: int) -> None:
+        try:
+            if number % 2:
+                submit(database, team_id)
+            else:
+                with database.write() as session:
+                    release_next(session, team_id, CATALOGUE, NOW)
+        except ConcurrencyLimited:
+            pass
+
+    for round_ in range(8):
+        team_id = make_team(database, "free", f"team {round_}")
+        for each in [submit(database, team_id) for _ in range(4)][:2]:
+            tell(journal, each.id, STARTED, FAILED)
+        with ThreadPoolExecutor(6) as pool:
+            list(pool.map(begin, range(6)))
+        assert len([id for id in Executions(database).unfinished() if _team_of(database, id) == team_id]) <= 2
+
+
+def _team_of(database: Database, execution_id: str) -> str | None:
+    return Executions(database).team_of(execution_id)
+
+
 def test_one_that_was_cancelled_while_it_waited_is_not_let_go(database: Database, journal: Journal) -> None:
     team_id = make_team(database, "free")
     first, _, third, fourth = (submit(database, team_id) for _ in range(4))
