@@ -75,9 +75,9 @@ class PlanActivities:
 
     def _begin(self, request: ProposePlan, environ: Mapping[str, str]) -> str:
         context = self._blobs.get_text(request.ask.context)
-        goal = redact(self._blobs.get_text(request.goal), secret_values(environ))
+        goal = self._blobs.get_text(request.goal)
         text = prompts.plan_request(request.description, goal, request.commands, request.max_steps)
-        return self._transcript.begin(first_message(context, text))
+        return self._transcript.begin(first_message(context, redact(text, secret_values(environ))))
 
     async def _ask(self, request: ProposePlan, transcript: str, environ: Mapping[str, str]) -> Answer:
         messages = await in_thread(self._transcript.messages, transcript)

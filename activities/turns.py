@@ -86,7 +86,7 @@ class TurnActivities:
             sandbox=scene.sandbox,
             transcript=transcript,
             failure=failure,
-            calls=tuple(_named(call) for call in result.tool_calls[:MAX_CALLS]),
+            calls=tuple(_named(call, scene.screen) for call in result.tool_calls[:MAX_CALLS]),
             finished=failure is None and told is None,
             cut=cut,
             squeeze=min(HARDEST, said.squeeze + (result.stop_reason == "model_context_window_exceeded")),
@@ -108,7 +108,7 @@ class TurnActivities:
             plan = Plan.model_validate_json(self._blobs.get_text(request.plan_ref))
             text = prompts.step_request(plan, request.index, changed)
         context = self._blobs.get_text(request.ask.context)
-        return self._transcript.begin(first_message(context, text))
+        return self._transcript.begin(first_message(context, scene.screen(text)))
 
     async def _ask(self, scene: Scene, request: TakeTurn, before: tuple[Message, ...]) -> _Said:
         """Raises :class:`ModelUnavailable` when the request fits the model in no form."""
@@ -153,10 +153,10 @@ def first_message(context: str, text: str) -> Message:
     return Message(role="user", content=(*blocks, TextBlock(text=text)))
 
 
-def _named(call: ToolUseBlock) -> str:
-    """``view src/a.py``: the tool and what it was called on."""
+def _named(call: ToolUseBlock, screen: Callable[[str], str]) -> str:
+    """``view src/a.py``: the tool and what it was called on, for the journal."""
     about = next((str(call.input[name]) for name in ("path", "command", "pattern") if call.input.get(name)), "")
-    return f"{call.name} {' '.join(about.split())}".strip()[:100]
+    return f"{call.name} {' '.join(screen(about).split())}".strip()[:100]
 
 
 _GO_ON = {

@@ -1,7 +1,7 @@
 """Takes secrets out of text: known values, and what has the shape of a key whoever owns it."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 REDACTED = "[redacted]"
@@ -41,15 +41,24 @@ _BEGIN = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
 _END = re.compile(r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
 
 
-class Redactor:
-    """Redacts a text that comes in parts, each ending where a line ends; keys that span lines are followed."""
+_BODY = re.compile(r"[A-Za-z0-9+/]{32}")
+_BLANK = re.compile(r"\s*\Z")
+_BODY_WITHIN = 300
+"""Characters after its first line within which a key's own text has begun, headers and line numbers included."""
 
-    def __init__(self, secrets: Iterable[str]) -> None:
-        lines = {line.strip() for secret in secrets for line in secret.splitlines()}
-        values = sorted((line for line in lines if len(line) >= _SHORTEST_LINE), key=lambda it: (-len(it), it))
+
+class Redactor:
+    """Redacts a text that comes in parts, each ending where a line ends; keys that span lines are followed.
+
+    Of a text that is ``whole`` it can be seen whether a key's first line is only spoken of.
+    """
+
+    def __init__(self, secrets: Iterable[str], *, whole: bool = False) -> None:
+        values = _lines_of(secrets)
         self.longest = max(map(len, values), default=0)
         self._values = [_Shape(value, re.compile(re.escape(value))) for value in values]
         self._key_left = 0
+        self._whole = whole
 
     def redact(self, text: str) -> str:
         text = self._without_keys(text)
@@ -76,33 +85,70 @@ class Redactor:
 
     def _without_keys(self, text: str) -> str:
         parts: list[str] = []
-        while text:
+        at = 0
+        end = _END.search(text)
+        while at < len(text):
+            if end is not None and end.start() < at:
+                end = _END.search(text, at)
             if self._key_left:
-                text = self._rest_of_key(text)
+                at = self._after_key(at, len(text), end)
                 continue
-            begin = _BEGIN.search(text)
+            begin = _BEGIN.search(text, at)
             if begin is None:
-                parts.append(text)
+                parts.append(text[at:])
                 break
-            parts += [text[: begin.start()], REDACTED]
-            text = text[begin.end() :]
-            self._key_left = _LONGEST_KEY
+            if self._whole and not _is_key(text, begin.end(), end):
+                parts.append(text[at : begin.end()])
+            else:
+                parts += [text[at : begin.start()], REDACTED]
+                self._key_left = _LONGEST_KEY
+            at = begin.end()
         return "".join(parts)
 
-    def _rest_of_key(self, text: str) -> str:
-        """What follows the key that ``text`` begins inside of."""
-        inside = text[: self._key_left]
-        end = _END.search(inside)
-        if end is None:
-            self._key_left -= len(inside)
-            return text[len(inside) :]
-        self._key_left = 0
-        return text[end.end() :]
+    def _after_key(self, at: int, length: int, end: "re.Match[str] | None") -> int:
+        """Where the key ends that ``at`` is inside of, as far as it is within this text."""
+        if end is not None and end.end() <= at + self._key_left:
+            self._key_left = 0
+            return end.end()
+        step = min(self._key_left, length - at)
+        self._key_left -= step
+        return at + step
 
 
 def redact(text: str, secrets: Iterable[str] = ()) -> str:
     """``text`` as a whole, without its secrets."""
-    return Redactor(secrets).redact(text)
+    return Redactor(secrets, whole=True).redact(text)
+
+
+def without_values(text: str, secrets: Iterable[str]) -> str:
+    """``text`` without these very values: what merely has the shape of a key stays."""
+    for value in _lines_of(secrets):
+        text = text.replace(value, REDACTED)
+    return text
+
+
+def without_key_lines(lines: Sequence[str]) -> list[str]:
+    """``lines`` of a file, as many as they were, without the private keys that span several of them."""
+    shown: list[str] = []
+    text = "\n".join(lines)
+    end_of_key = _END.search(text)
+    at = left = 0
+    for line in lines:
+        start, at = at, at + len(line) + 1
+        if end_of_key is not None and end_of_key.start() < start:
+            end_of_key = _END.search(text, start)
+        if left:
+            end = _END.search(line)
+            left = 0 if end else max(0, left - len(line) - 1)
+            shown.append(REDACTED + line[end.end() :] if end else REDACTED)
+            continue
+        begin = _BEGIN.search(line)
+        if begin is None or _END.search(line, begin.end()) or not _is_key(text, start + begin.end(), end_of_key):
+            shown.append(line)
+            continue
+        shown.append(line[: begin.start()] + REDACTED)
+        left = _LONGEST_KEY
+    return shown
 
 
 def without_torn_key(text: str) -> str:
@@ -111,3 +157,17 @@ def without_torn_key(text: str) -> str:
     if end is None or (begin is not None and begin.start() < end.start()):
         return text
     return REDACTED + text[end.end() :]
+
+
+def _is_key(text: str, at: int, end: "re.Match[str] | None") -> bool:
+    """Whether what follows the first line of a key is the rest of one. ``end`` is the next last line of a key."""
+    if end is not None and end.start() < at:
+        end = _END.search(text, at)
+    ends = end is not None and end.end() <= at + _LONGEST_KEY
+    return ends or _BODY.search(text, at, at + _BODY_WITHIN) is not None or _BLANK.match(text, at) is not None
+
+
+def _lines_of(secrets: Iterable[str]) -> list[str]:
+    """The lines of all secrets that are long enough to be told from ordinary text, longest first."""
+    lines = {line.strip() for secret in secrets for line in secret.splitlines()}
+    return sorted((line for line in lines if len(line) >= _SHORTEST_LINE), key=lambda it: (-len(it), it))

@@ -6,14 +6,14 @@ from typing import NamedTuple
 from temporalio import activity
 
 from activities.commands.environment import secret_values
-from activities.commands.redaction import redact
+from activities.commands.redaction import redact, without_values
 from activities.messages import Ask
 from activities.models.prices import PriceList
 from activities.models.provider import choose_provider
 from activities.threads import in_thread
 from orchex.domain.compiled import RunContext
 from orchex.domain.errors import ContextOverflow, ModelUnavailable
-from orchex.domain.turn import Block, TextBlock, TokenUsage, ToolUseBlock, TurnRequest, TurnResult
+from orchex.domain.turn import Block, TextBlock, ThinkingBlock, TokenUsage, ToolUseBlock, TurnRequest, TurnResult
 from orchex.store.blobs import BlobStore
 from orchex.store.turns import Attempt, Ceiling, Estimate, Turns
 
@@ -109,26 +109,30 @@ def _dollars(cost: float | None, shares: int) -> float | None:
 
 
 def _without_secrets(result: TurnResult, environ: Mapping[str, str]) -> TurnResult:
-    """A model that guessed or was told a secret must not carry it into the record. Thoughts are signed: untouched."""
+    """A model that guessed or was told a secret must not carry it into the record.
+
+    A thought is signed and cannot be changed: one that holds a secret is left out.
+    """
     secrets = secret_values(environ)
-    return result.model_copy(update={"content": tuple(_clean(block, secrets) for block in result.content)})
+    clean = (_clean(block, secrets) for block in result.content)
+    return result.model_copy(update={"content": tuple(block for block in clean if block is not None)})
 
 
-def _clean(block: Block, secrets: list[str]) -> Block:
+def _clean(block: Block, secrets: list[str]) -> Block | None:
     if isinstance(block, TextBlock):
         return block.model_copy(update={"text": redact(block.text, secrets)})
-    if isinstance(block, ToolUseBlock) and any(secret in str(block.input) for secret in secrets):
+    if isinstance(block, ToolUseBlock):  # what only has the shape of a key may be meant for a file: it stays
         return block.model_copy(update={"input": _clean_value(block.input, secrets)})
+    if isinstance(block, ThinkingBlock) and without_values(block.thinking, secrets) != block.thinking:
+        return None
     return block
 
 
 def _clean_value(value: object, secrets: list[str]) -> object:
     if isinstance(value, str):
-        for secret in secrets:
-            value = value.replace(secret, "[redacted]")
-        return value
+        return without_values(value, secrets)
     if isinstance(value, dict):
-        return {name: _clean_value(item, secrets) for name, item in value.items()}
+        return {_clean_value(name, secrets): _clean_value(item, secrets) for name, item in value.items()}
     if isinstance(value, list):
         return [_clean_value(item, secrets) for item in value]
     return value

@@ -5,6 +5,7 @@ from itertools import islice
 
 import re2
 
+from activities.commands.redaction import redact, without_key_lines
 from activities.edits.editset import EditSet
 from activities.edits.paths import split
 from activities.edits.text import Text
@@ -28,7 +29,7 @@ def view(edits: EditSet, call: View) -> str:
     data = edits.demand(call.path).data
     if b"\0" in data and Text.decode(data).encoding == "utf-8":
         raise EditRefused(f"{call.path}: a binary file of {len(data)} bytes")
-    lines = Text.decode(data).lines.texts
+    lines = without_key_lines(Text.decode(data).lines.texts)
     if not lines:
         return "(the file is empty)"
     first, last = _range(call, len(lines))
@@ -100,7 +101,7 @@ def _matches(edits: EditSet, name: str, pattern: "re2._Regexp[str]") -> list[str
         return []
     if file is None or len(file.data) > _MAX_SEARCHED_BYTES or b"\0" in file.data[:8000]:
         return []
-    lines = enumerate(Text.decode(file.data).lines.texts, start=1)
+    lines = enumerate(without_key_lines(Text.decode(file.data).lines.texts), start=1)
     return [f"{_printable(name)}:{number}: {_cut(line)}" for number, line in lines if pattern.search(_printable(line))]
 
 
@@ -116,7 +117,10 @@ def _compiled(call: Search) -> "re2._Regexp[str]":
 
 def _cut(line: str) -> str:
     line = _printable(line)
-    return line if len(line) <= MAX_LINE else f"{line[:MAX_LINE]}… ({len(line) - MAX_LINE} characters left out)"
+    if len(line) <= MAX_LINE:
+        return line
+    line = redact(line)  # before it is cut: of a key that is cut in two, the first half would not be known for one
+    return f"{line[:MAX_LINE]}… ({len(line) - MAX_LINE} characters left out)" if len(line) > MAX_LINE else line
 
 
 def _printable(text: str) -> str:

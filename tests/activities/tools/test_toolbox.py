@@ -280,3 +280,31 @@ async def test_an_error_of_the_command_host_is_not_answered_but_raised(root: Pat
     box = ToolBox(root, trusted=True, owned=(), run_command=lost)
     with pytest.raises(ConnectionError):
         await box.perform([call("run_command", command="true")])
+
+
+BODY = "MIIEowIBAAKCAQEA7bq1Yx0l9Nf3T6uVwYz2kJm4pQrS5tUvWxYz0123456789ab"
+
+
+async def test_no_line_of_a_private_key_is_shown_whatever_is_asked_for(root: Path, box: ToolBox) -> None:
+    """Whoever sees but a part of a file must not see the part of a key that has neither its beginning nor its end."""
+    key = ["-----BEGIN PRIVATE KEY-----", *[BODY] * 4, "-----END PRIVATE KEY-----"]
+    (root / "id").write_text("\n".join(["above", *key, "below"]) + "\n")
+    outcomes = await box.perform(
+        [
+            call("view", path="id"),
+            call("view", path="id", view_range=[4, 5]),
+            call("search", pattern="above|MII|below"),
+            call("search", pattern="^.redacted.$"),
+            replace(f"{BODY}\n{BODY[:-1]}x", "y", path="id"),
+        ]
+    )
+    assert BODY[:20] not in "".join(said(outcomes[:4]))
+    assert "in the file: '[redacted]'" in said(outcomes)[4]
+    assert "above" in said(outcomes)[0]
+    assert "     8\tbelow" in said(outcomes)[0]
+
+
+async def test_a_key_is_known_for_one_where_a_long_line_is_cut(root: Path, box: ToolBox) -> None:
+    (root / "long.txt").write_text("x" * 1_990 + " ghp_0123456789abcdefghijABCDEFGHIJ012345 " + "y" * 500 + "\n")
+    outcomes = await box.perform([call("view", path="long.txt")])
+    assert "ghp_" not in said(outcomes)[0]
