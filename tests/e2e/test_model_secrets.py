@@ -167,6 +167,6 @@ def test_what_passes_into_commands_reaches_them_and_their_logs_do_not_tell_it(
 ) -> None:
     """A command of the manifest sees the whole environment; one that a model asks for, what ``passEnv`` names."""
     server, execution, _ = told
-    assert "\n[redacted] [redacted]\n" in tell(lab, "logs", execution)
+    assert "│ [redacted] [redacted]\n" in tell(lab, "logs", execution)
     said = json.dumps([entry.body for entry in server.turns])
     assert "it got [redacted] and ." in said
