@@ -181,13 +181,10 @@ async def test_no_new_privileges_and_no_capabilities(house: House) -> None:
 
 
 async def test_settings_of_the_kernel(house: House) -> None:
-    pattern = Path("/proc/sys/kernel/core_pattern")
-    before = pattern.read_text()
-    outcome = await house.sh(
-        "echo '|/tmp/x' > /proc/sys/kernel/core_pattern; echo escaped > /proc/sysrq-trigger; echo $?"
-    )
-    assert pattern.read_text() == before
-    assert outcome.output.rstrip().endswith(("1", "2"))
+    """Root outside may change them without any capability, and a core pattern is a program that the kernel runs."""
+    write = "cat /proc/sys/kernel/core_pattern > /proc/sys/kernel/core_pattern && echo written"
+    outcome = await house.sh(f"{write}; echo h > /proc/sysrq-trigger && echo written; true")
+    assert "written" not in outcome.output
 
 
 async def test_nothing_is_left_in_shared_memory_or_temporary_folders(house: House, marker: str) -> None:
