@@ -34,7 +34,7 @@ class KeyStore(Protocol):
         ...
 
 
-def clear_key(
+async def clear_key(
     bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
     header: Annotated[str | None, Depends(_header)],
 ) -> str:

@@ -24,7 +24,7 @@ PARAMETER = {
 """Its place in the OpenAPI document: ``openapi_extra={"parameters": [PARAMETER]}``."""
 
 
-def idempotency_key(request: Request) -> str | None:
+async def idempotency_key(request: Request) -> str | None:
     """The key, bare or as the quoted string of the draft standard. Raises :class:`Problem`."""
     given = request.headers.getlist(HEADER)
     if not given:

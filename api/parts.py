@@ -8,6 +8,7 @@ from typing import Any, ParamSpec, TypeVar
 from starlette.requests import Request
 
 from api.auth import Caller, KeyStore
+from api.documents import Documents
 from api.limits import RateLimits
 from api.metrics import Metrics
 from api.projects import ServedProjects
@@ -50,6 +51,7 @@ class Parts:
     environ: Mapping[str, str] | None = None
     draining: asyncio.Event = field(default_factory=asyncio.Event)
     metrics: Metrics = field(default_factory=Metrics)
+    documents: Documents = field(default_factory=Documents)
 
     async def reading(self, call: Callable[P, Answer], *args: P.args, **kwargs: P.kwargs) -> Answer:
         """A short read. SQLite's is done where it stands: a thread's detour costs more than the read. A database
@@ -77,7 +79,8 @@ class Parts:
         return self.engine.of_team(caller.team_id)
 
 
-def parts_of(request: Request) -> Parts:
+async def parts_of(request: Request) -> Parts:
+    """A coroutine, like every dependency here: a plain function would cost each request a thread."""
     parts: Parts = request.app.state.parts
     return parts
 

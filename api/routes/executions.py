@@ -9,7 +9,7 @@ from starlette.responses import Response
 from api.auth import Caller, require
 from api.idempotency import PARAMETER, REPLAYED, idempotency_key, keyed_request
 from api.models.executions import CancelInput, DecisionInput, ExecutionInput
-from api.negotiation import not_modified, weak_tag
+from api.negotiation import not_modified
 from api.openapi import answers, link
 from api.pages import DEFAULT_LIMIT, Before, Limit, id_cursor, next_link
 from api.parts import Parts, actor_of, parts_of
@@ -107,10 +107,9 @@ def _start_request(body: ExecutionInput, parts: Parts) -> StartRequest:
 )
 async def get_execution(request: Request, caller: Reading, parts: ThisServer, id: str) -> Response:
     """The whole document of one execution."""
-    execution = _told(await parts.engine_of(caller).get(id), parts)
-    tag = _tag(execution)
+    execution, tag = await parts.documents.get(parts.engine_of(caller), id)
     headers = {"ETag": tag} | ({} if execution.status.terminal else {"Retry-After": POLL_SECONDS})
-    return not_modified(request, tag) or _document(execution, 200, headers)
+    return not_modified(request, tag) or _document(_told(execution, parts), 200, headers)
 
 
 @router.get("/executions", response_model=ExecutionList, responses=answers(200, 400, headers={200: ("Link",)}))
@@ -174,9 +173,3 @@ def _told(execution: Execution, parts: Parts) -> Execution:
 
 def _document(execution: Execution, status: int, headers: dict[str, str] | None = None) -> Response:
     return Response(execution.model_dump_json(by_alias=True), status, headers, "application/json")
-
-
-def _tag(execution: Execution) -> str:
-    """Of everything but the clock, which runs while the execution does."""
-    still = execution.model_copy(update={"elapsed": 0, "metrics": execution.metrics.model_copy(update={"duration": 0})})
-    return weak_tag(still.model_dump_json().encode())

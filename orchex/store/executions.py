@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel
-from sqlalchemy import and_, delete, not_, or_, update
+from sqlalchemy import and_, bindparam, delete, not_, or_, update
+from sqlalchemy import select as select_columns
 from sqlmodel import Session, col, select
 
 from orchex.domain.errors import NotFound
@@ -46,6 +47,25 @@ class Head(NamedTuple):
 
     sequence: int
     ended: bool
+
+
+class Stamp(NamedTuple):
+    """What changes whenever a document does. A running one's tokens come with the events that tell of them."""
+
+    status: str
+    sequence: int
+    applied: bool
+    current_step: str | None
+
+
+_STAMP = select_columns(
+    col(ExecutionRow.team_id),
+    col(ExecutionRow.status),
+    col(ExecutionRow.last_sequence),
+    col(ExecutionRow.applied),
+    col(ExecutionRow.current_step),
+).where(col(ExecutionRow.id) == bindparam("id"))
+"""Built once: every poll asks it."""
 
 
 class Unfinished(NamedTuple):
@@ -137,8 +157,16 @@ class Executions:
     def _row(self, session: Session, execution_id: str, *, lock: bool = False) -> ExecutionRow:
         row = session.get(ExecutionRow, execution_id, with_for_update=lock)
         if row is None or (self._team is not None and row.team_id != self._team):
-            raise NotFound(f"there is no execution {execution_id!r}", hint="`orchex list` shows the ones there are.")
+            raise _missing(execution_id)
         return row
+
+    def stamp(self, execution_id: str) -> Stamp:
+        """Raises :class:`NotFound`."""
+        with self._database.read() as session:
+            row = session.execute(_STAMP, {"id": execution_id}).first()
+        if row is None or self._team not in (None, row[0]):
+            raise _missing(execution_id)
+        return Stamp(*row[1:])
 
     def check(self, execution_id: str) -> None:
         """Raises :class:`NotFound` unless it does."""
@@ -259,3 +287,7 @@ class Executions:
                 .where(col(StreamRow.execution_id) == execution_id, col(StreamRow.status) == "completed")
                 .values(landed=applied)
             )
+
+
+def _missing(execution_id: str) -> NotFound:
+    return NotFound(f"there is no execution {execution_id!r}", hint="`orchex list` shows the ones there are.")
