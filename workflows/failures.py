@@ -63,6 +63,15 @@ def timed_out(stream: CompiledStream, during: str | None) -> Failure:
     )
 
 
+def rejected(reason: str) -> Failure:
+    return Failure(
+        code="plan_rejected",
+        message=reason or "the plan was rejected",
+        hint="Nothing was changed. Start anew with the task in other words, or `orchex resume` it to be asked again.",
+        retryable=True,
+    )
+
+
 def too_many_steps(stream: CompiledStream, planned: int) -> Failure:
     return Failure(
         code="max_steps_exceeded",

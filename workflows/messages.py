@@ -33,6 +33,7 @@ class StreamPosition(_Message):
 
     ``model`` takes the turns, null for a runbook; ``context`` is what it was given to read. ``told`` counts the steps
     told so far, plan and heals included; ``done`` of ``extra`` more than the agenda has are told as progress.
+    ``approved``: the plan was, where that is asked for.
     ``heal`` is a failure to mend next, ``heals`` what was tried before. ``grants`` counts approvals to go on past
     the budget.
     """
@@ -52,6 +53,7 @@ class StreamPosition(_Message):
     heal: Heal | None = None
     heals: tuple[HealsOf, ...] = ()
     grants: int = 0
+    approved: bool = False
     tests_passed: bool = False
     deadline: datetime | None = None
     emitted: int = 0

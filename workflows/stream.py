@@ -29,7 +29,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.conversing import Conversation
     from workflows.dispatch import ONCE, RETRY, call, flush
     from workflows.ending import Ended, Ending, result_of
-    from workflows.failures import failure_of, timed_out, too_many_steps, too_new
+    from workflows.failures import failure_of, rejected, timed_out, too_many_steps, too_new
     from workflows.healing import healed, to_heal, worth_healing
     from workflows.limits import Limits, to_the_end
     from workflows.messages import (
@@ -165,10 +165,11 @@ class StreamWorkflow:
         for note in opened.notes:
             self._events.note(note)
         self._limits.check()
-        if self._stream.approval == "plan" and not self._input.resume and not self._run.dry_run:
+        approved = self._input.resume is not None and self._input.resume.approved
+        if self._stream.approval == "plan" and not approved and not self._run.dry_run:
             decision = await self._approvals.decision(self._standing.plan.ref)
             if not decision.approved:
-                raise Ended(Failure(code="plan_rejected", message=decision.reason or "the plan was rejected"))
+                raise Ended(rejected(decision.reason))
 
     async def _open(self) -> OpenedStream:
         if self._stream.interpreter > INTERPRETER_VERSION:

@@ -24,6 +24,7 @@ class StreamEvents:
         self._outbox = outbox
         self._stream = stream
         self._step_began: datetime | None = None
+        self._step_spent = Tally()
 
     def execution_started(self) -> None:
         self._outbox.emit(EventType.EXECUTION_STARTED, streams=[self._stream])
@@ -68,13 +69,19 @@ class StreamEvents:
     def step_started(self, entry: Entry, index: int) -> Event:
         started = self._emit(EventType.STEP_STARTED, index=index, kind=entry.kind, title=entry.title)
         self._step_began = started.at
+        self._step_spent = Tally()
         return started
 
     def _step_took(self) -> int:
         """Milliseconds since the step began: what is counted as its computing."""
         return int((workflow.now() - self._step_began).total_seconds() * 1000) if self._step_began else 0
 
+    def took(self, usage: TokenUsage, cost_usd: float | None) -> None:
+        """What one answer within the step took: told also of a step that breaks off."""
+        self._step_spent = self._step_spent.plus(usage, cost_usd)
+
     def turn(self, index: int, turn: int, report: TurnReport) -> None:
+        self.took(report.usage, report.cost_usd)
         self._emit(
             EventType.STEP_TURN,
             index=index,
@@ -150,6 +157,7 @@ class StreamEvents:
             critical=True,
             compute_ms=self._step_took(),
             failure=_json(failure),
+            **_spent(self._step_spent.usage, self._step_spent.cost_usd),
         )
 
     def finished(self, result: StreamResult) -> None:

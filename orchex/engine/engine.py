@@ -22,7 +22,7 @@ from orchex.domain.ids import new_execution_id
 from orchex.domain.start import StartRequest
 from orchex.engine.compile import compile_request
 from orchex.engine.reader import ExecutionReader, checked
-from orchex.engine.resume import plans_of, resumed
+from orchex.engine.resume import approved_plans, plans_of, resumed
 from orchex.store.database import Database
 from orchex.store.environments import Environments
 from orchex.store.executions import Acceptance
@@ -118,7 +118,10 @@ class Engine(ExecutionReader):
                 hint=f"`orchex status {execution_id}` shows where it stands.",
             )
         new_id = checked(new_id or new_execution_id())
-        run, streams = resumed(new_id, self._executions.spec(execution_id), self._executions.streams(execution_id))
+        asked = (EventType.EXECUTION_AWAITING_APPROVAL, EventType.EXECUTION_APPROVED)
+        approved = approved_plans(await self._read(self._journal.all, execution_id, asked))
+        spec, rows = self._executions.spec(execution_id), self._executions.streams(execution_id)
+        run, streams = resumed(new_id, spec, rows, approved)
         for ref in plans_of(streams):
             self._blobs.renew(ref)
         return Acceptance(

@@ -7,8 +7,8 @@ from temporalio.client import WorkflowUpdateFailedError
 
 from activities.messages import FinishStream
 from tests.workflows.bench import Bench, StreamHandle, stream
-from tests.workflows.fake_host import PLAN, Call, hang
-from workflows.messages import PlanDecision
+from tests.workflows.fake_host import BASE, PLAN, Call, hang
+from workflows.messages import PlanDecision, StreamPosition
 from workflows.stream import StreamWorkflow
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -43,6 +43,17 @@ async def test_a_rejected_plan_fails_the_stream_with_the_reason_given(bench: Ben
     assert (result.outcome, result.failure.code, result.failure.message) == ("failed", "plan_rejected", "too bold")
     assert bench.host.titles == []
     assert [finish.land for finish in bench.host.requests(FinishStream)] == [False]
+
+
+async def test_a_resumed_plan_that_nobody_approved_waits_again(bench: Bench) -> None:
+    """It was rejected, or cancelled while it waited: to go on with it is no leave to carry it out."""
+    position = StreamPosition(plan=PLAN, base=BASE, checkpoint=BASE)
+    handle = await bench.start(stream(approval="plan"), resume=position)
+    await bench.host.asked()
+    assert bench.host.titles == []
+    await decide(handle, approved=True)
+    assert (await handle.result()).outcome == "completed"
+    assert bench.host.titles == ["one", "two", "three"]
 
 
 async def test_the_hash_of_another_plan_approves_nothing(bench: Bench) -> None:

@@ -191,3 +191,18 @@ async def test_a_step_that_ends_for_want_of_leave_does_not_stay_running(bench: B
     await handle.result()
     ended = bench.host.data(EventType.STEP_COMPLETED)[-1]
     assert (ended["title"], ended["status"], ended["failure"]["code"]) == ("two", "failed", "budget_exceeded")
+
+
+async def test_a_step_that_breaks_off_tells_what_its_turns_took(bench: Bench) -> None:
+    async def stop_at_the_third(call: Call) -> TurnReport:
+        assert isinstance(call.request, TakeTurn)
+        if call.request.turn == 2:
+            raise ApplicationError("it is down", type="model_unavailable", non_retryable=True)
+        return turn_report(call.request, finished=False)
+
+    bench.host.does("two", stop_at_the_third)
+    await bench.run(stream())
+    turn = turn_report(bench.host.requests(TakeTurn)[1])
+    last = bench.host.data(EventType.STEP_COMPLETED)[-1]
+    assert (last["title"], last["status"]) == ("two", "failed")
+    assert (last["tokens"], last["cost_usd"]) == (2 * turn.usage.total, 2 * (turn.cost_usd or 0))

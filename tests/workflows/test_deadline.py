@@ -93,7 +93,7 @@ async def test_a_resumed_stream_goes_on_at_its_cursor_and_is_not_asked_again(ben
     """Its steps are counted anew, and its plan is the one it had."""
     host = bench.host
     host.plan = PlanOutline(ref="d" * 64, titles=("another", "plan"))
-    position = StreamPosition(plan=PLAN, base="0" * 40, checkpoint="e" * 40, cursor=3, steps_taken=2)
+    position = StreamPosition(plan=PLAN, base="0" * 40, checkpoint="e" * 40, cursor=3, steps_taken=2, approved=True)
     entry = stream(setup=(command("deps"),), commands=(command("test"),), max_steps=1, approval="plan")
     result = await bench.run(entry, resume=position)
     assert result.outcome == "completed"
