@@ -144,6 +144,8 @@ def _check_scopes(caller: Caller, scopes: frozenset[Scope]) -> None:
 
 def _owner_of(session: Session, caller: Caller, key_id: str) -> str:
     """Raises :class:`NotFound`; a member is not told of the keys of others."""
+    if not is_id("key", key_id):  # it may hold what a database cannot read
+        raise NotFound("there is no such API key")
     owner = read_key(session, caller.team_id, key_id).user_id
     if owner != caller.user_id and not caller.role.reaches(Role.ADMIN):
         raise NotFound(f"there is no API key {key_id!r}")

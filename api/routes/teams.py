@@ -108,6 +108,8 @@ async def add_member(
 async def delete_member(request: Request, caller: Writing, parts: ThisServer, id: str, userId: str) -> Response:
     """Take somebody out of the team; their keys die at once."""
     check_team(caller, id)
+    if not is_id("usr", userId):  # what is no id is not asked of the database: it may hold what that cannot read
+        raise NotFound("this team has no such member")
 
     def remove() -> None:
         with parts.database.write() as session:

@@ -1,5 +1,6 @@
 """API keys: an HMAC of each is kept, its clear text nowhere."""
 
+import logging
 import secrets
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
@@ -8,7 +9,7 @@ from sqlalchemy import and_, bindparam, or_, update
 from sqlmodel import Session, col, select
 
 from orchex.domain.access import Actor, MemberStatus, Principal, Role, Scope, TeamStatus
-from orchex.domain.errors import InvalidKey, NotFound
+from orchex.domain.errors import InvalidKey, NotFound, StorageError
 from orchex.domain.ids import new_id
 from orchex.domain.subscription import PlanCatalogue
 from orchex.domain.team import ApiKey, NewApiKey
@@ -17,6 +18,8 @@ from orchex.store.database import Database
 from orchex.store.secret import Secret
 from orchex.store.subscriptions import subscription_of
 from orchex.store.tables import ApiKeyRow, MembershipRow, SubscriptionRow, TeamRow
+
+log = logging.getLogger(__name__)
 
 PREFIX = "orchex_sk_"
 TOUCH_EVERY = timedelta(minutes=1)
@@ -60,7 +63,10 @@ class ApiKeys:
         if key_row.revoked_at or _past(key_row.expires_at, now) or member.status == MemberStatus.REMOVED:
             raise InvalidKey("this API key is unknown, expired or revoked")
         if member.status == MemberStatus.INVITED or _past(key_row.last_used_at, now - TOUCH_EVERY, unset=True):
-            self._touch(key_row, now)
+            try:
+                self._touch(key_row, now)
+            except StorageError as error:  # whoever only reads must not suffer from a store that cannot be written
+                log.warning("the use of %s is not written down: %s", key_row.id, error.message)
         return Principal(
             key_id=key_row.id,
             team_id=team.id,

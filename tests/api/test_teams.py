@@ -143,6 +143,34 @@ def test_a_removed_members_key_is_dead_with_the_answer(api: Served, team: Team) 
         assert code(client.delete(url)) == (404, "not_found")
 
 
+STRANGE = [
+    "%00",
+    "usr_%00",
+    "%ED%A0%80",
+    "..",
+    "%2F",
+    "x" * 3000,
+    "usr_01ARZ3NDEKTSV4RRFFQ69G5FAV%0D%0A",
+    "%F0%9F%92%A9",
+]
+
+
+@pytest.mark.parametrize("id", STRANGE)
+def test_an_id_that_is_none_is_not_found_whatever_it_holds(api: Served, team: Team, id: str) -> None:
+    with api.client(team.key) as client:
+        asked = [
+            client.get(f"/v1/teams/{id}"),
+            client.patch(f"/v1/teams/{id}", json={"name": "x"}),
+            client.get(f"/v1/teams/{id}/members"),
+            client.delete(f"/v1/teams/{team.id}/members/{id}"),
+            client.delete(f"/v1/api-keys/{id}"),
+            client.post(f"/v1/api-keys/{id}/rotate"),
+        ]
+        assert {answer.status_code for answer in asked} <= {404, 405}
+        user = client.post("/v1/api-keys", json={"name": "x", "userId": "usr_\N{PILE OF POO}"})
+        assert code(user) == (404, "not_found")
+
+
 def test_the_last_owner_cannot_go(api: Served, team: Team) -> None:
     with api.client(team.key) as client:
         client.get("/v1/me")

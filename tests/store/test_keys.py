@@ -1,13 +1,14 @@
 """API keys: what they stand for, and when they do no more."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
 from orchex.domain.access import SYSTEM, Role, Scope, TeamStatus
 from orchex.domain.errors import InsufficientRole, InsufficientScope, InvalidKey, NotFound
-from orchex.store.database import Database
+from orchex.store.database import Database, open_database
 from orchex.store.keys import ApiKeys, KeyOwner, create_key, list_keys, read_key, revoke_key, rotate_key
 from orchex.store.teams import set_team_status
 from tests.store.cloud import CATALOGUE, SECRET, make_key, make_member, make_team
@@ -159,3 +160,15 @@ def test_a_suspended_team_is_told_with_the_key(database: Database, keys: ApiKeys
     with database.write() as session:
         set_team_status(session, team_id, TeamStatus.SUSPENDED, SYSTEM)
     assert keys.authenticate(key.key).team_status is TeamStatus.SUSPENDED
+
+
+def test_a_store_that_cannot_be_written_still_knows_its_keys(tmp_path: Path) -> None:
+    database = open_database(None, tmp_path)
+    team_id = make_team(database)
+    key = make_key(database, team_id, make_member(database, team_id))
+    database.close()
+    closed = Database(f"sqlite:///file:{tmp_path / 'orchex.db'}?mode=ro&uri=true")
+    try:
+        assert ApiKeys(closed, SECRET, CATALOGUE).authenticate(key.key).team_id == team_id
+    finally:
+        closed.close()
