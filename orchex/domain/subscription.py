@@ -41,8 +41,9 @@ class PlanTerms(_Terms):
     """What a plan gives.
 
     ``concurrency`` is how many executions run at once, ``queue`` how many more may wait for that; null for no bound.
-    ``max_steps`` bounds ``options.maxSteps``. ``rate_class`` names one of the catalogue's. ``prices`` are the ids
-    of this plan's prices at a payment provider, by the provider's name; there are none until the operator sets them.
+    ``max_steps`` bounds what each stream may take, whether asked for or in its manifest. ``rate_class`` names one of
+    the catalogue's. ``prices`` are the ids of this plan's prices at a payment provider, by the provider's name; there
+    are none until the operator sets them.
     """
 
     rate_class: str

@@ -1,6 +1,7 @@
 """Who may start now: quota, the plan's bounds, and how many executions of a team run at once."""
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import func
 from sqlmodel import Session, col, select
@@ -30,7 +31,7 @@ def admit(session: Session, accepted: Acceptance, catalogue: PlanCatalogue, now:
     subscription = read_subscription(session, team_id, catalogue, now)
     _refuse_past_due(subscription)
     terms = catalogue.terms(subscription.plan)
-    catalogue.check_steps(subscription.plan, accepted.options.get("maxSteps") or 1)
+    catalogue.check_steps(subscription.plan, _most_steps(accepted.spec))
     month = reserve_execution(session, team_id, terms, now)
     held = terms.concurrency is not None and _running(session, team_id) >= terms.concurrency
     if held:
@@ -66,6 +67,13 @@ def teams_that_wait(session: Session) -> list[str]:
         ExecutionRow.status == Status.QUEUED, col(ExecutionRow.held).is_(True), col(ExecutionRow.team_id).is_not(None)
     )
     return [team_id for team_id in session.exec(waiting.distinct()) if team_id is not None]
+
+
+def _most_steps(spec: dict[str, Any]) -> int:
+    """The most that one of the compiled streams may take, wherever its bound comes from."""
+    input_ = spec.get("input", {})
+    entries = input_.get("streams", [input_])
+    return max((entry.get("stream", {}).get("max_steps", 0) for entry in entries), default=0)
 
 
 def _refuse_past_due(subscription: Subscription) -> None:

@@ -140,3 +140,17 @@ def test_a_change_that_is_sent_again_is_made_once(api: Served, team: Team) -> No
         assert again.json() == first.json()
         assert again.headers["idempotency-replayed"] == "true"
         assert client.get(url).json()["pendingPlan"] is None
+
+
+def test_a_manifest_does_not_get_around_the_plans_bound_on_steps(api: Served) -> None:
+    team = api.office.team("tiny")
+    stream = "{description: d, plan: p, constraints: {maxSteps: %d}}"
+    manifest = "name: n\nversion: 1.0.0\ndescription: d\nstreams: {%s}\n"
+    one = manifest % f"a: {stream % 21}"
+    two = manifest % f"a: {stream % 3}, b: {stream % 21}"
+    fits = manifest % f"a: {stream % 20}, b: {stream % 3}"
+    with api.client(team.key) as client:
+        for text in (one, two):
+            assert code(client.post("/v1/executions", json={"manifest": text})) == (402, "plan_required")
+        answer = client.post("/v1/executions", json={"manifest": fits})
+        assert answer.status_code == 202, answer.text

@@ -62,7 +62,7 @@ def submit(
     team_id: str,
     catalogue: PlanCatalogue = CATALOGUE,
     now: datetime = NOW,
-    options: dict[str, object] | None = None,
+    max_steps: tuple[int, ...] = (),
 ) -> Acceptance:
     """Accept an execution of a team, as the API does."""
     accepted = Acceptance(
@@ -71,8 +71,8 @@ def submit(
         task="do it",
         manifest=None,
         environment=None,
-        options=options or {},
-        spec={},
+        options={},
+        spec={"input": {"streams": [{"stream": {"max_steps": steps}} for steps in max_steps]}},
         streams=(("a", "the only one"),),
         team_id=team_id,
     )

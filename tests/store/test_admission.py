@@ -222,9 +222,9 @@ def test_each_team_counts_for_itself(database: Database) -> None:
 
 def test_more_steps_than_the_plan_allows_are_refused(database: Database) -> None:
     team_id = make_team(database, "free")
-    submit(database, team_id, options={"maxSteps": 20})
+    submit(database, team_id, max_steps=(20, 3))
     with pytest.raises(PlanRequired):
-        submit(database, team_id, options={"maxSteps": 21})
+        submit(database, team_id, max_steps=(3, 21))
     assert use(database, team_id).reserved == 1
 
 
