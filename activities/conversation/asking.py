@@ -1,6 +1,7 @@
 """Asking a model once: within the budget, on record, and never twice for an answer that was recorded."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from temporalio import activity
@@ -15,10 +16,14 @@ from orchex.domain.compiled import RunContext
 from orchex.domain.errors import ContextOverflow, ModelUnavailable
 from orchex.domain.turn import Block, TextBlock, ThinkingBlock, TokenUsage, ToolUseBlock, TurnRequest, TurnResult
 from orchex.store.blobs import BlobStore
-from orchex.store.turns import Attempt, Ceiling, Estimate, Turns
+from orchex.store.turns import Attempt, BudgetHeld, Ceiling, Estimate, Turns
 
 CHARACTERS_PER_TOKEN = 3.2
 """Of source code and English, on the cautious side: a reservation should not be too small."""
+
+
+HELD_SECONDS = 0.5
+"""Between two looks at a budget of which other streams hold the rest."""
 
 
 class Answer(NamedTuple):
@@ -63,10 +68,8 @@ class Asker:
             if price
             else None,
         )
-        longest = await in_thread(
-            self._turns.reserve, attempt, estimate, request.max_tokens, _ceilings(run, stream, ask)
-        )
         provider = choose_provider(ask.model, environ)
+        longest = await self._reserve(attempt, estimate, request.max_tokens, _ceilings(run, stream, ask))
         try:
             result = await provider.turn(request.model_copy(update={"max_tokens": longest}))
         except ModelUnavailable as error:
@@ -83,6 +86,16 @@ class Asker:
         ref = await in_thread(self._blobs.put, result.model_dump_json().encode())
         await in_thread(self._turns.settle, attempt, result.usage, price.cost(result.usage) if price else None, ref)
         return ref
+
+    async def _reserve(
+        self, attempt: Attempt, estimate: Estimate, longest: int, ceilings: Sequence[tuple[Ceiling, bool]]
+    ) -> int:
+        """As :meth:`Turns.reserve`, once other streams have given back what they do not need."""
+        while True:
+            try:
+                return await in_thread(self._turns.reserve, attempt, estimate, longest, ceilings)
+            except BudgetHeld:
+                await asyncio.sleep(HELD_SECONDS)
 
 
 def tokens_of(request: TurnRequest) -> int:

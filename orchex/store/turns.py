@@ -1,8 +1,8 @@
 """Turns: answers that were recorded, what they cost, and budgets that hold across everything an execution does."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from sqlalchemy import func, update
@@ -61,6 +61,16 @@ class Estimate:
 SHORTEST_ANSWER = 256
 """Tokens: with less left over there is no use in asking."""
 
+ROOMY_ANSWER = 4_000
+"""Tokens: for less than this it is worth waiting until other streams give back what they reserved and did not use."""
+
+HELD_FOR = timedelta(minutes=15)
+"""A reservation that is older counts as used: whoever made it may be gone for good."""
+
+
+class BudgetHeld(Exception):
+    """Too little is left for now, because turns that are under way have reserved the rest: ask again soon."""
+
 
 _TOKENS = (TurnRow.input_tokens, TurnRow.output_tokens, TurnRow.cache_read_tokens, TurnRow.cache_write_tokens)
 _SUMS: tuple[Any, ...] = (
@@ -94,8 +104,8 @@ class Turns:
         A ceiling holds for the whole execution, or, when its flag is true, for the attempt's stream alone. Attempts
         that were never settled, because their worker died, stay counted with the input they had sent.
 
-        Raises :class:`BudgetExceeded` when too little is left for an answer, :class:`QuotaExceeded` when the team's
-        plan includes no more this month.
+        Raises :class:`BudgetHeld` when other streams may give back enough, :class:`BudgetExceeded` when too little is
+        left for an answer, :class:`QuotaExceeded` when the team's plan includes no more this month.
         """
         with self._database.write() as session:
             # Locked before anything is summed up: streams of one execution reserve at the same time.
@@ -104,7 +114,12 @@ class Turns:
             _settle_lost(session, attempt.key)
             for ceiling, stream_only in ceilings:
                 spent = _spent(session, attempt.execution_id, attempt.stream if stream_only else None)
-                longest = min(longest, _room(ceiling, spent, estimate))
+                room = _room(ceiling, spent, estimate)
+                if room < min(longest, ROOMY_ANSWER) and _others_hold(session, attempt):
+                    raise BudgetHeld
+                if room < SHORTEST_ANSWER:
+                    raise _exceeded(ceiling, spent, estimate)
+                longest = min(longest, room)
             session.merge(
                 TurnRow(
                     **attempt._asdict() | {"attempt": attempt.number},
@@ -199,32 +214,45 @@ def _settle_lost(session: Session, key: str) -> None:
     )
 
 
+def _others_hold(session: Session, attempt: Attempt) -> bool:
+    """Whether another turn of the execution is under way."""
+    query = select(TurnRow.key).where(
+        TurnRow.execution_id == attempt.execution_id,
+        TurnRow.key != attempt.key,
+        col(TurnRow.settled).is_(False),
+        col(TurnRow.at) > datetime.now(UTC) - HELD_FOR,
+    )
+    return session.exec(query.limit(1)).first() is not None
+
+
 def _room(ceiling: Ceiling, spent: Spent, estimate: Estimate) -> int:
-    """How long an answer may be under one ceiling."""
+    """How long an answer may be under one ceiling, in tokens. Raises :class:`BudgetExceeded` for an unknown price."""
     rooms = []
     if ceiling.tokens is not None:
         rooms.append(ceiling.tokens - spent.usage.total - estimate.input)
-        if rooms[-1] < SHORTEST_ANSWER:
-            raise BudgetExceeded(
-                f"{spent.usage.total:,} of the {ceiling.tokens:,} tokens of {ceiling.whose} are used, and the next "
-                f"turn would send about {estimate.input:,}",
-                hint="Raise maxTokens, or narrow the context; `orchex resume` goes on from the last checkpoint.",
-            )
     if ceiling.cost_usd is not None:
         if spent.cost_usd is None or estimate.input_usd is None or not estimate.output_usd:
             raise BudgetExceeded(
                 f"maxCostUsd of {ceiling.whose} cannot be held: the price of the model is not known",
                 hint="Name its price in the file of ORCHEX_PRICES, or bound maxTokens instead.",
             )
-        left = ceiling.cost_usd - spent.cost_usd - estimate.input_usd
-        rooms.append(int(left / estimate.output_usd))
-        if rooms[-1] < SHORTEST_ANSWER:
-            raise BudgetExceeded(
-                f"${spent.cost_usd:.4f} of the ${ceiling.cost_usd:.4f} of {ceiling.whose} are spent, and the next "
-                f"turn would cost ${estimate.input_usd:.4f} and more",
-                hint="Raise maxCostUsd, or narrow the context; `orchex resume` goes on from the last checkpoint.",
-            )
+        rooms.append(int((ceiling.cost_usd - spent.cost_usd - estimate.input_usd) / estimate.output_usd))
     return min(rooms, default=10**9)
+
+
+def _exceeded(ceiling: Ceiling, spent: Spent, estimate: Estimate) -> BudgetExceeded:
+    """Says of the tokens or of the dollars, whichever are short, what is used and what the next turn needs."""
+    if ceiling.tokens is not None and _room(replace(ceiling, cost_usd=None), spent, estimate) < SHORTEST_ANSWER:
+        return BudgetExceeded(
+            f"{spent.usage.total:,} of the {ceiling.tokens:,} tokens of {ceiling.whose} are used, and the next "
+            f"turn would send about {estimate.input:,}",
+            hint="Raise maxTokens, or narrow the context; `orchex resume` goes on from the last checkpoint.",
+        )
+    return BudgetExceeded(
+        f"${spent.cost_usd:.4f} of the ${ceiling.cost_usd:.4f} of {ceiling.whose} are spent, and the next "
+        f"turn would cost ${estimate.input_usd:.4f} and more",
+        hint="Raise maxCostUsd, or narrow the context; `orchex resume` goes on from the last checkpoint.",
+    )
 
 
 def _usage(row: TurnRow) -> TokenUsage:
