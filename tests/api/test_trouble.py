@@ -1,5 +1,6 @@
 """When Temporal, the database or the disk fails: what is answered, what is kept, what is carried out afterwards."""
 
+import socket
 import uuid
 from datetime import UTC, datetime
 
@@ -54,6 +55,19 @@ def test_without_temporal_a_start_is_refused_and_leaves_nothing(settings: Settin
                 assert answer.json()["retryable"] is True
                 assert answer.headers["retry-after"] == str(answer.json()["retryAfter"])
             assert client.get("/v1/executions").json()["data"] == []
+
+
+def test_a_temporal_that_accepts_and_never_answers_is_given_up(settings: Settings) -> None:
+    """The client here waits less long than any retry of a Temporal client takes."""
+    with (
+        socket.create_server(("127.0.0.1", 0)) as silent,
+        serving(settings, f"127.0.0.1:{silent.getsockname()[1]}") as api,
+        api.client(api.office.team().key) as client,
+    ):
+        answer = client.post("/v1/executions", json=TASK, timeout=10)
+        assert (answer.status_code, answer.json()["code"]) == (503, "engine_unavailable")
+        assert client.get("/v1/executions").json()["data"] == []
+        assert client.get("/readyz", timeout=10).status_code == 503
 
 
 def test_without_temporal_the_api_starts_and_reads(settings: Settings) -> None:
