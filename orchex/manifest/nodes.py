@@ -72,6 +72,8 @@ def compose(text: str, name: str) -> tuple[Node, list[Flaw]]:
         mark = error.problem_mark or error.context_mark
         where = Lines(text).position(mark.index) if mark else (1, 1)
         about = ": ".join(filter(None, (error.context, error.problem)))
+        if "maximum nesting depth" in about:  # the reader's own bound, of releases that have one, is far above ours
+            raise refusal(name, f"is nested deeper than {MAX_DEPTH} levels", *where) from error
         raise refusal(name, f"is not valid YAML: {about}", *where) from error
     except yaml.YAMLError as error:
         raise refusal(name, f"is not valid YAML: {error}") from error

@@ -26,7 +26,7 @@ def first(text: str | bytes) -> Diagnostic:
     ("text", "line", "column", "message"),
     [
         (BOMB, 5, 10, "more than 10000 values"),
-        ("[" * 20_000, 1, 33, "deeper than 32 levels"),
+        ("[" * 500, 1, 33, "deeper than 32 levels"),
         ("{a: " * 20_000, 1, 129, "deeper than 32 levels"),
         ("- " * 20_000, 1, 65, "deeper than 32 levels"),
         (
@@ -238,3 +238,7 @@ def test_links_within_the_project_and_missing_files_are_fine(tmp_path: Path) -> 
 def test_a_path_the_system_cannot_hold_is_judged_with_a_project_too(tmp_path: Path) -> None:
     with pytest.raises(InvalidManifest, match="NUL"):
         parse_manifest(f'{STREAM}    context: {{files: ["a\\0b"]}}\n', "m", project=tmp_path)
+
+
+def test_brackets_deeper_than_any_reader_goes_are_too_deep_wherever_it_stops() -> None:
+    assert "deeper than 32 levels" in first("[" * 20_000).message
