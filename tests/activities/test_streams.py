@@ -1,0 +1,44 @@
+"""Opening a stream."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from temporalio.testing import ActivityEnvironment
+
+from activities.artifacts import ArtifactKeeper
+from activities.messages import OpenStream
+from activities.projects import Projects
+from activities.streams import StreamActivities
+from orchex.domain.compiled import CompiledStream, RunContext
+from orchex.domain.errors import NotFound
+from orchex.domain.event import Event, EventType
+from orchex.domain.ids import new_execution_id
+from orchex.store.blobs import BlobStore
+from orchex.store.database import open_database
+from orchex.store.environments import Environments
+from orchex.store.executions import Acceptance, Executions
+from orchex.store.journal import Journal
+
+
+@pytest.mark.parametrize("ended", [False, True], ids=["taken back", "cancelled before it started"])
+async def test_a_start_that_is_heard_of_too_late_opens_nothing(tmp_path: Path, ended: bool) -> None:
+    database, blobs, execution = open_database(None, tmp_path), BlobStore(tmp_path / "blobs"), new_execution_id()
+    executions = Executions(database)
+    if ended:
+        values = dict.fromkeys(("task", "manifest", "environment"))
+        executions.accept(Acceptance(id=execution, project="/p", options={}, spec={}, streams=(("a", "a"),), **values))
+        over = {"summary": "", "failure": None}
+        event = Event(id="e", type=EventType.EXECUTION_CANCELLED, at=datetime.now(UTC), data=over)
+        Journal(database).append(execution, (event,))
+    keeper = ArtifactKeeper(tmp_path, blobs, executions)
+    projects, environments = Projects(tmp_path), Environments(tmp_path)
+    streams = StreamActivities(projects, blobs, environments, executions, keeper, None, tmp_path / "parses")
+    request = OpenStream(
+        run=RunContext(execution_id=execution, project=str(tmp_path / "project")),
+        stream=CompiledStream(id="a", description="a", plan_ref=blobs.put_text("1. x"), model="runbook"),
+    )
+    with pytest.raises(NotFound, match="taken back or has ended"):
+        await ActivityEnvironment().run(streams.open_stream, request)
+    assert not (tmp_path / "projects").exists()
+    database.close()
