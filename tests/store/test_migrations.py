@@ -8,20 +8,34 @@ import pytest
 from sqlalchemy import MetaData, text
 
 from orchex.domain.access import SYSTEM
-from orchex.domain.ids import new_execution_id
+from orchex.domain.ids import new_execution_id, new_id
 from orchex.store import migrate
 from orchex.store.database import SCHEMA_REVISION, Database, database_url, open_database
 from orchex.store.executions import Executions
 from orchex.store.journal import Journal
 from orchex.store.teams import create_team
+from orchex.store.usage import verify
 from tests.store.cloud import submit
 from tests.store.writing import note
 
-EARLIER = ["0001", "0002"]
+EARLIER = ["0001", "0002", "0003"]
 EXECUTION_ID = new_execution_id()
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+TEAM_ID = new_id("team")
 ROWS: dict[str, dict[str, Any]] = {
+    "teams": {"id": TEAM_ID, "name": "Old", "status": "active", "created_at": AT, "updated_at": AT},
+    "subscriptions": {
+        "team_id": TEAM_ID,
+        "plan": "team",
+        "status": "active",
+        "current_period_start": AT,
+        "current_period_end": AT.replace(month=2, day=1),
+        "cancel_at_period_end": False,
+        "provider": "local",
+        "updated_at": AT,
+    },
     "executions": {
+        "team_id": TEAM_ID,
         "id": EXECUTION_ID,
         "status": "running",
         "project": "/project",
@@ -64,6 +78,24 @@ ROWS: dict[str, dict[str, Any]] = {
         "at": AT,
         "data": {"streams": ["a"]},
     },
+    "usage_events": {
+        "source": f"{EXECUTION_ID}:1",
+        "meter": "executions",
+        "team_id": TEAM_ID,
+        "execution_id": EXECUTION_ID,
+        "quantity": 1,
+        "at": AT,
+        "month": "2026-01",
+    },
+    "usage_months": {
+        "team_id": TEAM_ID,
+        "month": "2026-01",
+        "meter": "executions",
+        "used": 1,
+        "reserved": 0,
+        "closed": False,
+    },
+    "usage_days": {"team_id": TEAM_ID, "month": "2026-01", "day": "2026-01-02", "meter": "executions", "used": 1},
     "artifacts": {
         "execution_id": EXECUTION_ID,
         "name": "a.patch",
@@ -86,7 +118,7 @@ ROWS: dict[str, dict[str, Any]] = {
         "blobs": [],
     },
 }
-"""A row of every table there was before there were teams; each revision takes the columns that it knows."""
+"""What a store held; each revision takes the tables and columns that it knows."""
 
 
 def fill(database: Database) -> None:
@@ -127,6 +159,8 @@ def test_a_database_of_an_earlier_release_goes_on_with_what_it_held(url: str, tm
     page = Executions(database).page()
     assert [entry.id for entry in page.data] == sorted([EXECUTION_ID, accepted.id], reverse=True)
     assert [entry.id for entry in Executions(database).of_team(team_id).page().data] == [accepted.id]
+    with database.read() as session:
+        assert verify(session) == []
     database.close()
 
 
