@@ -13,26 +13,30 @@ _SYNTAX = re.compile(
     r"|Parsing error|error TS1\d{3}\b|unexpected (?:EOF|end of)",
 )
 _TYPE = re.compile(
-    r"error TS[2-9]\d{3}\b|error: .*\[(?:arg-type|assignment|return-value|attr-defined|call-arg|type-arg|operator"
+    r"error TS[2-9]\d{3}\b|error: .{0,500}\[(?:arg-type|assignment|return-value|attr-defined|call-arg|type-arg|operator"
     r"|union-attr|no-untyped-def|name-defined|index|override|misc)\]|: error: (?:Argument|Incompatible|Cannot find)"
-    r"|mypy|pyright|reportGeneralTypeIssues|cannot use .* as .* value|mismatched types|incompatible types",
+    r"|Found \d+ errors? in \d+ files?|\(report[A-Z]\w+\)"
+    r"|cannot use .{1,200} as .{1,200} value|mismatched types|incompatible types",
 )
 _LINT = re.compile(
-    r"\beslint\b|\bruff\b|flake8|pylint|clippy|golangci|would reformat|\bprettier\b|stylelint|rubocop"
-    r"|:\d+:\d+: [A-Z]{1,4}\d{2,5}\b|✖ \d+ problems?",
+    r"clippy::|[Ww]ould reformat|Code style issues|Your code has been rated|✖ \d+ problems?"
+    r"|:\d+:\d+: [A-Z]{1,4}\d{2,5}\b|^[A-Z]{1,4}\d{2,5} .{0,300}\n +--> |^vet: ",
+    re.MULTILINE,
 )
 _TEST = re.compile(
     r"AssertionError|FAILED|FAIL:|--- FAIL|Tests?:\s+\d+ failed|\d+ failed|failures?[=:]\s*[1-9]|not ok \d+|✕|✗"
-    r"|assertion .*failed|Expected.*(?:Received|but)",
+    r"|assertion .{0,300}?failed|Expected.{0,300}?(?:Received|\bbut\b)",
     re.DOTALL,
 )
+"""Signs of a failure, not names of tools: `make check` names every tool it runs, whichever of them fails."""
+
 _BUILD = re.compile(
-    r"Cannot find module|ModuleNotFoundError|ImportError|undefined reference|linker|npm ERR!|Module not found"
+    r"Cannot find module|ModuleNotFoundError|ImportError|undefined reference|linker|npm (?:ERR!|error)|Module not found"
     r"|cannot find package|could not compile|BUILD FAILED|make: \*\*\*|error: could not find|webpack|rollup|vite build",
 )
 _KIND_OF_COMMAND = (
     ("test", re.compile(r"\b(?:test|tests|pytest|jest|vitest|mocha|unittest|check)\b")),
-    ("lint", re.compile(r"\b(?:lint|eslint|ruff|flake8|prettier|fmt|format)\b")),
+    ("lint", re.compile(r"\b(?:lint|eslint|ruff|flake8|pylint|golangci|prettier|fmt|format|vet|clippy)\b")),
     ("type", re.compile(r"\b(?:mypy|pyright|tsc|typecheck|types)\b")),
     ("build", re.compile(r"\b(?:build|compile|make|webpack|vite|cargo|go build)\b")),
 )

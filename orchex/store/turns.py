@@ -111,7 +111,7 @@ class Turns:
             # Locked before anything is summed up: streams of one execution reserve at the same time.
             execution = session.get(ExecutionRow, attempt.execution_id, with_for_update=True)
             self._refuse_beyond_quota(session, execution)
-            _settle_lost(session, attempt.key)
+            _settle_lost(session, attempt.key, estimate)
             for ceiling, stream_only in ceilings:
                 spent = _spent(session, attempt.execution_id, attempt.stream if stream_only else None)
                 room = _room(ceiling, spent, estimate)
@@ -205,12 +205,13 @@ def _spent_of(sums: Sequence[Any]) -> Spent:
     return Spent(usage, None if unknown else cost)
 
 
-def _settle_lost(session: Session, key: str) -> None:
+def _settle_lost(session: Session, key: str, estimate: Estimate) -> None:
     """Attempts whose worker died in mid-answer: their input was sent, of their output nothing is known."""
+    each = None if estimate.input_usd is None or not estimate.input else estimate.input_usd / estimate.input
     session.exec(
         update(TurnRow)
         .where(col(TurnRow.key) == key, col(TurnRow.settled).is_(False))
-        .values(settled=True, output_tokens=0)
+        .values(settled=True, output_tokens=0, cost_usd=None if each is None else col(TurnRow.input_tokens) * each)
     )
 
 
