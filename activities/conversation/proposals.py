@@ -105,6 +105,8 @@ def _faults(number: int, step: _Proposed) -> list[str]:
         except EditRefused as refusal:
             faults.append(f"step {number}: {refusal.message}")
             continue
+        if not parts:
+            faults.append(f"step {number}: {path!r} is the project itself, not a file of it")
         if any(is_git(part) for part in parts):
             faults.append(f"step {number}: {path}: git's own files are never edited")
     return faults
