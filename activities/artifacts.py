@@ -27,7 +27,10 @@ class ArtifactKeeper:
         self._executions = executions
 
     def plan(self, execution_id: str, stream: str, ref: str) -> None:
-        row = ArtifactRow(execution_id=execution_id, name=f"{stream}.plan.json", stream=stream, kind="plan", blob=ref)
+        size = len(self._blobs.get(ref))
+        row = ArtifactRow(
+            execution_id=execution_id, name=f"{stream}.plan.json", stream=stream, kind="plan", size=size, blob=ref
+        )
         self._executions.keep_artifacts(execution_id, [row])
 
     def work(self, execution_id: str, stream: str, repository: ProjectRepository, base: str, final: str) -> int:

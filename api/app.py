@@ -49,7 +49,7 @@ def application(lifespan: Lifespan[FastAPI] | None = None, *, notices: bool = Fa
         lifespan=lifespan,
         generate_unique_id_function=lambda route: route.name,
     )
-    for kind in (Problem, OrchexError, RequestValidationError, HTTPException, RecursionError):
+    for kind in (Problem, OrchexError, RequestValidationError, HTTPException, RecursionError, Exception):
         app.add_exception_handler(kind, answer_problem)
     for router in routers:
         app.include_router(router, prefix=BASE)

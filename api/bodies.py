@@ -1,6 +1,7 @@
 """Bodies: read whole before anything is made of them, within a size and a time, and only as plain JSON."""
 
 import asyncio
+from contextlib import suppress
 
 from starlette.datastructures import Headers
 from starlette.requests import Request
@@ -11,6 +12,9 @@ from api.problems import Problem, problem_response
 MAX_BODY_BYTES = 1024 * 1024
 BODY_SECONDS = 15.0
 """A body that takes longer is given up, however steadily it trickles."""
+LINGER_BYTES = 16 * 1024 * 1024
+LINGER_SECONDS = 5.0
+"""How much of a body that was refused is still taken in, and for how long, before the connection is closed."""
 
 
 class Bodies:
@@ -29,7 +33,8 @@ class Bodies:
         except TimeoutError:
             await self._refuse(Problem("request_timeout", headers={"Connection": "close"}), scope, receive, send)
         except Problem as problem:
-            await self._refuse(problem, scope, receive, send)
+            unread = "Connection" in problem.headers
+            await self._refuse(problem, scope, receive, _lingering(receive, send) if unread else send)
         else:
             if body is not None:
                 await self._app(scope, _replaying(body, receive), send)
@@ -50,12 +55,11 @@ async def _read(scope: Scope, receive: Receive) -> bytes | None:
         message = await receive()
         if message["type"] == "http.disconnect":
             return None
-        chunk = message.get("body", b"")
+        chunk, more = message.get("body", b""), message.get("more_body", False)
         size += len(chunk)
         if size > MAX_BODY_BYTES:
-            raise Problem("body_too_large", headers={"Connection": "close"})
+            raise Problem("body_too_large", headers={"Connection": "close"} if more else {})
         chunks.append(chunk)
-        more = message.get("more_body", False)
     body = b"".join(chunks)
     if body:
         _checked_type(headers)
@@ -68,6 +72,32 @@ def _checked_type(headers: Headers) -> None:
         raise Problem("unsupported_media_type", "send the body as application/json", {"Accept": "application/json"})
     if headers.get("content-encoding", "identity").lower() != "identity":
         raise Problem("unsupported_media_type", "send the body uncompressed", {"Accept-Encoding": "identity"})
+
+
+def _lingering(receive: Receive, send: Send) -> Send:
+    """Ends an answer only when the rest of the request has come: to close a connection over bytes that nobody read is
+    to reset it (RFC 9112, 9.6), and a client that sends all before it reads would lose the answer.
+    """
+
+    async def sending(message: Message) -> None:
+        if message["type"] != "http.response.body":
+            await send(message)
+            return
+        await send({**message, "more_body": True})
+        await _take_in(receive)
+        await send({"type": "http.response.body", "body": b""})
+
+    return sending
+
+
+async def _take_in(receive: Receive) -> None:
+    size, more = 0, True
+    with suppress(TimeoutError):
+        async with asyncio.timeout(LINGER_SECONDS):
+            while more and size < LINGER_BYTES:
+                message = await receive()
+                size += len(message.get("body", b""))
+                more = message.get("more_body", False)
 
 
 def _replaying(body: bytes, receive: Receive) -> Receive:

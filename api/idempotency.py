@@ -40,12 +40,17 @@ async def idempotency_key(request: Request) -> str | None:
 async def keyed_request(
     request: Request, key: Annotated[str | None, Depends(idempotency_key)], caller: Caller
 ) -> KeyedRequest | None:
-    """Which request of which team this is; none without the header. The body has been read and is JSON."""
+    """Which request of which team this is; none without the header. Raises :class:`Problem` for a body that no route
+    has looked at and that is not JSON.
+    """
     if key is None:
         return None
     route: str = request.scope["route"].path
     body = await request.body()
-    canonical = json.dumps(json.loads(body), sort_keys=True) if body else ""
+    try:
+        canonical = json.dumps(json.loads(body), sort_keys=True) if body else ""
+    except ValueError as error:
+        raise Problem("malformed_json", "the body is not valid JSON") from error
     method = request.method
     fingerprint = hashlib.sha256(f"{method} {request.url.path}\n{canonical}".encode()).hexdigest()
     return KeyedRequest(caller.team_id, f"{method} {route}", key, fingerprint)

@@ -170,7 +170,7 @@ def _origin(request: Request) -> str:
 
 
 def _ours(error: OrchexError) -> Problem:
-    detail = f"{error.message} {error.hint}".strip()
+    detail = f"{error.message.rstrip('.')}. {error.hint}" if error.hint else error.message
     match error:
         case InvalidManifest():
             return Problem("validation_failed", error.hint or "the manifest is not valid", errors=_diagnostics(error))

@@ -28,13 +28,14 @@ class ServedProjects:
         if name is None:
             if len(self.folders) == 1:
                 return next(iter(self.folders.values()))
-            detail = f"context.project is needed: this server has {len(self.folders)} projects"
+            detail = "context.project is needed, because this server has several projects"
         elif name in self.folders:
             return self.folders[name]
         else:
-            detail = "there is no project of this name"
+            detail = f"there is no project {name!r}"
         error = {"pointer": "/context/project", "detail": detail, "code": "unknown_project"}
-        raise Problem("validation_failed", f"{detail}: {', '.join(sorted(self.folders))}", errors=[error])
+        known = ", ".join(sorted(self.folders))
+        raise Problem("validation_failed", f"{detail}; this server has: {known}", errors=[error])
 
     def name(self, folder: str) -> str | None:
         """What the project in ``folder`` is called; none for one that is not served any more."""

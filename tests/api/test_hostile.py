@@ -10,7 +10,9 @@ from urllib.parse import urlsplit
 import httpx2
 import pytest
 
+from orchex.domain.event import EventType
 from tests.api.serving import Served, Team
+from tests.api.stories import end
 
 Raw = Callable[[bytes], tuple[int, dict[str, str], bytes]]
 
@@ -115,6 +117,38 @@ def test_a_body_that_is_too_large_is_refused_whatever_its_framing(api: Served, t
         with api.client(team.key) as client:
             answer = client.post("/v1/executions", content=content, headers=JSON)  # type: ignore[arg-type]
             checked(answer, 413, "body_too_large")
+
+
+def test_a_client_that_sends_all_before_it_reads_gets_the_answer_too(api: Served, team: Team) -> None:
+    size = 8 * 1024 * 1024
+    head = f"POST /v1/executions HTTP/1.1\r\nHost: a\r\nContent-Length: {size}\r\n"
+    with closing(connected(api)) as connection:
+        connection.sendall(f"{head}Authorization: Bearer {team.key}\r\n\r\n".encode())
+        for _ in range(size // 65536):
+            connection.sendall(b"x" * 65536)
+        status, headers, body = received(connection)
+        assert (status, json.loads(body)["code"], headers["connection"]) == (413, "body_too_large", "close")
+        assert connection.recv(1) == b""  # the connection ends, and not by a reset
+
+
+@pytest.mark.parametrize("body", [b"{bad", b"\xff", b"9" * 5000, DEEP])
+def test_a_body_that_a_route_has_no_use_for_is_checked_all_the_same(api: Served, team: Team, body: bytes) -> None:
+    with api.client(team.key) as client:
+        id = client.post("/v1/executions", json={"task": "x"}).json()["id"]
+        end(api.office.database, id, EventType.EXECUTION_FAILED)
+        headers = JSON | {"Idempotency-Key": "k"}
+        checked(client.post(f"/v1/executions/{id}/resume", content=body, headers=headers), 400, "malformed_json")
+
+
+def test_what_nobody_foresaw_is_a_problem_too(api: Served, team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError("a secret of the server")
+
+    monkeypatch.setattr("api.routes.teams.check_team", fail)
+    with api.client(team.key) as client:
+        answer = client.get(f"/v1/teams/{team.id}")
+    checked(answer, 500, "internal")
+    assert "secret" not in answer.text
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The API as ``orchex up`` serves it: a real stack, a real worker, a key from ``orchex admin bootstrap``."""
 
+import hashlib
 import json
 import os
 import signal
@@ -108,7 +109,11 @@ def test_a_manifest_runs_from_the_request_to_the_patch(up: Running, tmp_path: Pa
         assert (document["status"], document["metadata"]) == ("completed", {"ticket": "7"})
         assert document["progress"]["current"] == document["progress"]["total"]
         assert document["result"]["success"] is True
-        kept = {artifact["name"]: artifact["url"] for artifact in document["result"]["artifacts"]}
+        artifacts = document["result"]["artifacts"]
+        for artifact in artifacts:
+            content = client.get(f"/v1{artifact['url']}").content
+            assert (artifact["size"], artifact["sha256"]) == (len(content), hashlib.sha256(content).hexdigest())
+        kept = {artifact["name"]: artifact["url"] for artifact in artifacts}
         assert "+hello" in client.get(f"/v1{kept['greet.patch']}").text
         assert client.get(f"/v1{kept['greet/files/greeting.txt']}").content == b"hello\n"
         assert not (tmp_path / "project" / "greeting.txt").exists(), "nothing lands unless it is asked for"
