@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -171,12 +172,12 @@ print(*(name for name, attempt in calls.items() if attempt() >= 0))
 
 async def test_queues_and_memory_shared_by_number(house: House) -> None:
     """System V objects have no path. One of the user's is neither found, nor is one left behind."""
-    program = (
-        "import ctypes; libc = ctypes.CDLL(None); print(libc.shmget(0x0c4e, 4096, 0o1666), libc.msgget(0x0c4e, 0o1666))"
+    key = random.SystemRandom().randrange(1 << 24, 1 << 30)  # nobody's, whatever an earlier run left behind
+    await house.python(
+        f"import ctypes; libc = ctypes.CDLL(None); print(libc.shmget({key}, 4096, 0o1666), libc.msgget({key}, 0o1666))"
     )
-    await house.python(program)
     shared = Path("/proc/sysvipc/shm").read_text() + Path("/proc/sysvipc/msg").read_text()
-    assert str(0x0C4E) not in shared.split()
+    assert str(key) not in shared.split()
 
 
 async def test_a_killed_guardian_takes_the_command_with_it(house: House) -> None:
