@@ -59,7 +59,9 @@ class _Attempt(ActivityInboundInterceptor):
                 raise ApplicationError("the worker was stopped in mid-step", type="worker_shutdown") from None
             raise
         except OrchexError as error:
-            raise _told(error) from error
+            told = _told(error)
+            await self._tell_why(request, error, told)
+            raise told from error
         finally:
             beating.cancel()
             journaled = await _settled(writing)
@@ -69,7 +71,15 @@ class _Attempt(ActivityInboundInterceptor):
         """Write the events that ride along; false when the store would not have them (they will come again)."""
         if not isinstance(request, Carrier) or isinstance(request, RecordEvents):
             return True
-        events = (*request.events, *_retried(request))
+        return await self._append(request, (*request.events, *_retried(request)))
+
+    async def _tell_why(self, request: Any, error: OrchexError, told: ApplicationError) -> None:
+        """Say at once why a model is asked again, and when: the wait may be long, and the person may know the cure."""
+        wait = _wait(told)
+        if wait is not None and isinstance(request, Attempted) and isinstance(error, ModelUnavailable):
+            await self._append(request, (_unavailable(request, error, wait),))
+
+    async def _append(self, request: Carrier, events: tuple[Event, ...]) -> bool:
         try:
             await asyncio.to_thread(self._journal.append, request.run.execution_id, events)
         except OrchexError as error:
@@ -91,6 +101,18 @@ def _told(error: OrchexError) -> ApplicationError:
     )
 
 
+def _wait(told: ApplicationError) -> timedelta | None:
+    """How long it is until the next attempt; null when there is none."""
+    info = activity.info()
+    policy = info.retry_policy
+    if told.non_retryable or policy is None or info.attempt == policy.maximum_attempts:
+        return None
+    if told.next_retry_delay is not None:
+        return told.next_retry_delay
+    wait = policy.initial_interval * policy.backoff_coefficient ** (info.attempt - 1)
+    return min(wait, policy.maximum_interval or wait)
+
+
 async def _settled(writing: asyncio.Task[bool]) -> bool:
     """The outcome of the write, also when this activity is being cancelled."""
     while not writing.done():
@@ -110,13 +132,30 @@ def _worker_stops() -> bool:
     return activity.is_worker_shutdown() and not (details and details.cancel_requested)
 
 
+def _attempt_id(request: Attempted) -> str:
+    """Of this attempt alone: a step may have many activities, and each of them several attempts."""
+    info = activity.info()
+    return f"{request.started_event}.{info.activity_id}.{info.attempt}"
+
+
+def _unavailable(request: Attempted, error: ModelUnavailable, wait: timedelta) -> Event:
+    cure = f" {error.hint}" if error.hint and activity.info().attempt == 1 else ""
+    text = f"{request.title}: {error.message}; asked again in {wait.total_seconds():.0f} s.{cure}"
+    return Event(
+        id=f"{_attempt_id(request)}.why",
+        type=EventType.NOTE,
+        at=datetime.now(UTC),
+        data={"stream": request.stream_id, "text": text},
+    )
+
+
 def _retried(request: Carrier) -> tuple[Event, ...]:
     attempt = activity.info().attempt
     if attempt == 1 or not isinstance(request, Attempted):
         return ()
     return (
         Event(
-            id=f"{request.started_event}.{attempt}",
+            id=_attempt_id(request),
             type=EventType.STEP_RETRIED,
             at=datetime.now(UTC),
             data={"stream": request.stream_id, "title": request.title, "attempt": attempt},

@@ -20,7 +20,7 @@ from activities.turns import first_message
 from orchex.domain.errors import ContextOverflow, ModelUnavailable, PlanInvalid
 from orchex.domain.execution import Failure
 from orchex.domain.plan import Plan
-from orchex.domain.turn import Message, TextBlock, TurnRequest
+from orchex.domain.turn import Message, TextBlock, ToolResultBlock, TurnRequest
 from orchex.store.blobs import BlobStore
 from orchex.store.environments import Environments
 from orchex.store.turns import Turns
@@ -59,9 +59,7 @@ class PlanActivities:
             try:
                 plan = await in_thread(self._accept, request, answer)
             except PlanInvalid as error:
-                told = Message(
-                    role="user", content=(TextBlock(text=prompts.complaint(error.message, request.max_steps)),)
-                )
+                told = _complaint(request, answer, error)
                 failure = _unusable(request, error)
         transcript = await in_thread(self._remember, request, transcript, answer, told)
         return ProposedPlan(
@@ -99,6 +97,8 @@ class PlanActivities:
         )
 
     def _accept(self, request: ProposePlan, answer: Answer) -> PlanOutline:
+        if answer.result.stop_reason in ("max_tokens", "model_context_window_exceeded"):
+            raise PlanInvalid("it was cut off at the length limit of an answer: plan fewer steps, in fewer words")
         plan: Plan = read_proposal(answer.result.text, request.max_steps)
         context_tokens = answer.usage.input + answer.usage.cache_read + answer.usage.cache_write
         price = self._prices.price_of(request.ask.model, activity.info().started_time)
@@ -120,6 +120,15 @@ def _refusal(answer: Answer) -> Failure | None:
         message=f"the model refused to plan the task: {answer.result.text.strip()[:500] or 'it gave no reason'}",
         hint="Say the task in other words, or choose another model.",
     )
+
+
+def _complaint(request: ProposePlan, answer: Answer, error: PlanInvalid) -> Message:
+    """A call has to be answered, also where there are no tools to call."""
+    results = tuple(
+        ToolResultBlock(tool_use_id=call.id, content="not run: there are no tools for planning", is_error=True)
+        for call in answer.result.tool_calls
+    )
+    return Message(role="user", content=(*results, TextBlock(text=prompts.complaint(error.message, request.max_steps))))
 
 
 def _unusable(request: ProposePlan, error: PlanInvalid) -> Failure:

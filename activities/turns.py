@@ -31,7 +31,7 @@ from orchex.store.blobs import BlobStore
 from orchex.store.turns import Turns
 
 MAX_CUT = 3
-"""Answers in a row that are cut off at their length limit: then the model is not going to end by itself."""
+"""Answers in a row that are cut off at their length limit, or empty: then the model is not going to end by itself."""
 
 SHOWN = 1_000
 MAX_CALLS = 8
@@ -73,7 +73,7 @@ class TurnActivities:
         outcomes = await self._perform(scene, request, result)
         told, loops = _told(result, outcomes, before, scene.screen)
         transcript = await in_thread(self._remember, request, transcript, said.answer, told)
-        cut = request.cut + 1 if result.stop_reason in _CUT else 0
+        cut = request.cut + 1 if result.stop_reason in _CUT or _silent(result) else 0
         failure = _failure(result, cut)
         report = TurnReport(
             checkpoint="",
@@ -167,6 +167,7 @@ _GO_ON = {
 """What answers an answer that is no end. The last word must be ours: a model answers nothing that ends in its own."""
 
 _CUT = ("max_tokens", "model_context_window_exceeded")
+_ENDS = ("end_turn", "stop_sequence")
 
 
 def _told(
@@ -174,8 +175,14 @@ def _told(
 ) -> tuple[Message | None, tuple[str, ...]]:
     """What the model is told in return, null when it waits for nothing; and notes for the journal."""
     results, loops = answers(result.tool_calls, outcomes, before, screen)
-    content = (*results, *(TextBlock(text=text) for text in _GO_ON.get(result.stop_reason, ())))
+    more = (prompts.SILENT,) if _silent(result) else _GO_ON.get(result.stop_reason, ())
+    content = (*results, *(TextBlock(text=text) for text in more))
     return (Message(role="user", content=content) if content else None), loops
+
+
+def _silent(result: TurnResult) -> bool:
+    """Neither a word nor a call: that says neither that the step is done nor that it is not."""
+    return result.stop_reason in _ENDS and not result.text.strip() and not result.tool_calls
 
 
 def _failure(result: TurnResult, cut: int) -> Failure | None:
@@ -184,6 +191,12 @@ def _failure(result: TurnResult, cut: int) -> Failure | None:
             code="model_refused",
             message=f"the model refused to go on{f': {result.text.strip()[:500]}' if result.text.strip() else ''}",
             hint="Say the task in other words, or choose another model. The work so far is kept.",
+        )
+    if cut >= MAX_CUT and _silent(result):
+        return Failure(
+            code="model_unavailable",
+            message=f"the model's answers were empty or cut off {cut} times in a row",
+            hint="Split the step into smaller ones, or choose another model. The work so far is kept.",
         )
     if cut >= MAX_CUT:
         return Failure(

@@ -49,16 +49,14 @@ def plan_request(description: str, goal: str, commands: Sequence[str], max_steps
     parts = [
         f"<task>\n{task.strip()}\n</task>",
         f"Validation commands, run after the last step:\n{checks}",
-        f"Propose a plan of at most {max_steps} steps.",
+        f"Propose a plan of {'one step' if max_steps == 1 else f'at most {max_steps} steps'}.",
     ]
     return "\n\n".join(parts)
 
 
 def complaint(reason: str, max_steps: int) -> str:
-    return (
-        f"This plan cannot be used: {reason}\n\nPropose it again, as the JSON object alone, "
-        f"with 1 to {max_steps} steps."
-    )
+    most = "one step" if max_steps == 1 else f"1 to {max_steps} steps"
+    return f"This plan cannot be used: {reason}\n\nPropose it again, as the JSON object alone, with {most}."
 
 
 def step_request(plan: Plan, index: int, changed: Sequence[str]) -> str:
@@ -94,6 +92,7 @@ def heal_request(heal: Heal, output: str, changed: Sequence[str]) -> str:
 
 
 GO_ON = "Go on."
+SILENT = "Your answer was empty. If the step is done, say in a sentence what changed; if not, go on with it."
 CUT_OFF = "Your answer was cut off at its length limit. Go on where it stopped, in smaller pieces."
 
 

@@ -1,9 +1,11 @@
 """A model's proposal of a plan: the schema it follows, what is checked, and what carrying it out may cost."""
 
 import json
+import re
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
 
 from activities.edits.paths import split
 from activities.edits.protection import is_git
@@ -14,6 +16,9 @@ from orchex.domain.turn import TokenUsage
 
 TITLE_CHARACTERS = 200
 TEXT_CHARACTERS = 20_000
+
+_UNSEEN = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""What would steer a terminal, or hide in a title that a person approves."""
 
 TURNS_A_STEP = 4
 GROWTH_A_TURN = 2_000
@@ -43,11 +48,19 @@ SCHEMA: dict[str, Any] = {
 }
 
 
+_REASONS = {
+    "extra_forbidden": "there is no such member",
+    "model_type": "it should be an object",
+    "model_attributes_type": "it should be an object",
+    "string_too_long": f"it has more than {TEXT_CHARACTERS:,} characters",
+}
+
+
 class _Proposed(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    title: str = Field(min_length=1)
-    text: str = Field(min_length=1, max_length=TEXT_CHARACTERS)
+    title: str
+    text: str = Field(max_length=TEXT_CHARACTERS)
     files: list[str] = Field(default_factory=list, max_length=100)
     commands: list[str] = Field(default_factory=list, max_length=50)
 
@@ -63,10 +76,11 @@ def read_proposal(text: str, max_steps: int) -> Plan:
     try:
         proposal = _Proposal.model_validate(_json(text))
     except ValidationError as error:
-        faults = [f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()]
-        raise PlanInvalid("; ".join(faults[:10])) from None
-    if not 1 <= len(proposal.steps) <= max_steps:
-        raise PlanInvalid(f"it has {len(proposal.steps)} steps, and 1 to {max_steps} are allowed")
+        raise PlanInvalid("; ".join(_misshapen(fault) for fault in error.errors()[:10])) from None
+    if not proposal.steps:
+        raise PlanInvalid("it has no steps, and at least one is needed")
+    if len(proposal.steps) > max_steps:
+        raise PlanInvalid(f"it has {len(proposal.steps)} steps, and at most {max_steps} may be planned")
     faults = [fault for number, step in enumerate(proposal.steps, 1) for fault in _faults(number, step)]
     if faults:
         raise PlanInvalid("; ".join(faults[:10]))
@@ -86,17 +100,32 @@ def estimate(plan: Plan, context_tokens: int, price: Price | None) -> PlanEstima
     return PlanEstimate(tokens=usage.total, cost_usd=price.cost(usage) if price else None)
 
 
-def _json(text: str) -> Any:
+def _json(text: str) -> dict[str, Any]:
     """The JSON object in ``text``; servers without structured output may wrap it in words or a fence."""
+    if not text.strip():
+        raise PlanInvalid("it is not a JSON object: it is empty")
     begin, end = text.find("{"), text.rfind("}")
     try:
-        return json.loads(text[begin : end + 1] if begin >= 0 else text)
+        value = json.loads(text[begin : end + 1] if begin >= 0 else text)
     except (ValueError, RecursionError) as error:
         raise PlanInvalid(f"it is not a JSON object: {error}") from None
+    if not isinstance(value, dict):
+        raise PlanInvalid("it is not a JSON object")
+    return value
+
+
+def _misshapen(fault: ErrorDetails) -> str:
+    """``step 2, files: …``: where a proposal has not the form that was asked for, and why."""
+    named, *place = fault["loc"]
+    if place:
+        number, *rest = place
+        named = ", ".join([f"step {int(number) + 1}", *map(str, rest)])
+    reason = _REASONS.get(fault["type"]) or fault["msg"].replace("Input should", "it should")
+    return f"{named}: {reason}"
 
 
 def _faults(number: int, step: _Proposed) -> list[str]:
-    faults = [] if step.title.strip() else [f"step {number} has no title"]
+    faults = [] if _UNSEEN.sub("", step.title).strip() else [f"step {number} has no title"]
     faults += [] if step.text.strip() else [f"step {number} says nothing"]
     faults += [f"step {number} has an empty command" for command in step.commands if not command.strip()]
     for path in step.files:
@@ -113,7 +142,7 @@ def _faults(number: int, step: _Proposed) -> list[str]:
 
 
 def _step(step: _Proposed) -> PlannedStep:
-    title = " ".join(step.title.split())
+    title = " ".join(_UNSEEN.sub("", step.title).split())
     return PlannedStep(
         title=title if len(title) <= TITLE_CHARACTERS else f"{title[: TITLE_CHARACTERS - 1]}…",
         text=step.text.strip() + "\n",

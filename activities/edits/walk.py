@@ -31,6 +31,8 @@ def _walk(descriptor: int, prefix: str) -> Iterator[tuple[str, os.stat_result | 
         entries = sorted(found, key=lambda entry: entry.name)
     for entry in entries:
         path = f"{prefix}/{entry.name}" if prefix else entry.name
+        if entry.name == ".git":  # a file, where this is a worktree or a submodule
+            continue
         if not entry.is_dir(follow_symlinks=False) or path.count("/") >= MAX_DEPTH:
             yield path, _status(entry)
         elif entry.name not in SKIPPED_FOLDERS:

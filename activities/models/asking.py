@@ -25,6 +25,7 @@ MAX_BREAKPOINTS = 4
 
 _CACHED = {"type": "ephemeral"}
 _EMPTY = "(empty)"
+_THOUGHTS = ("thinking", "redacted_thinking")
 
 Json = dict[str, Any]
 
@@ -105,8 +106,9 @@ def _messages(request: TurnRequest, features: frozenset[Feature]) -> list[Json]:
     messages = []
     for message in request.messages:
         content = [_block(block) for block in _sendable(message, thoughts=thoughts)]
-        if not content:  # the API takes no empty message, and without this one two others would run together
-            content = [{"type": "text", "text": _EMPTY}]
+        if not content or (message.role == "assistant" and content[-1]["type"] in _THOUGHTS):
+            # The API takes none that ends in a thought and none that is empty; left out, two others would run together.
+            content.append({"type": "text", "text": _EMPTY})
         messages.append({"role": message.role, "content": content})
     return messages
 

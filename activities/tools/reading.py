@@ -8,13 +8,15 @@ import re2
 from activities.commands.redaction import redact, without_key_lines
 from activities.edits.editset import EditSet
 from activities.edits.paths import split
+from activities.edits.protection import is_git
 from activities.edits.text import Text
 from activities.edits.walk import walk
 from activities.tools.definitions import List, Search, View
 from orchex.domain.errors import EditRefused
 
 MAX_LINES = 2000
-MAX_CHARACTERS = 60_000
+MAX_CHARACTERS = 20_000
+"""Less than any answer may have (``conversation.answers``): what is left out is then left out by whole lines."""
 MAX_LINE = 2000
 MAX_ENTRIES = 1000
 MAX_MATCHES = 200
@@ -23,7 +25,7 @@ _MAX_SEARCHED_BYTES = 1024 * 1024
 
 def view(edits: EditSet, call: View) -> str:
     """Numbered lines of a file, or the listing of a folder."""
-    status = edits.tree.status(split(call.path))
+    status = edits.tree.status(_place(call.path))
     if status is not None and stat.S_ISDIR(status.st_mode):
         return list_files(edits, List(path=call.path))
     data = edits.demand(call.path).data
@@ -49,7 +51,7 @@ def view(edits: EditSet, call: View) -> str:
 
 def list_files(edits: EditSet, call: List) -> str:
     """The files beneath a folder, one a line; links with their target."""
-    folder = split(call.path)
+    folder = _place(call.path)
     status = edits.tree.status(folder)
     if status is not None and not stat.S_ISDIR(status.st_mode):
         raise EditRefused(f"{call.path}: a file, not a folder", hint="Use view to read it.")
@@ -65,13 +67,21 @@ def list_files(edits: EditSet, call: List) -> str:
 def search(edits: EditSet, call: Search) -> str:
     """``path:line: text`` for every line that matches, in files up to 1 MB that are text."""
     pattern = _compiled(call)
-    folder = split(call.path)
+    folder = _place(call.path)
     names = _paths(edits, folder) or ([call.path] if edits.read(call.path) else [])
     matches = (match for name in names for match in _matches(edits, name, pattern))
     shown = list(islice(matches, MAX_MATCHES + 1))
     if len(shown) > MAX_MATCHES:
         shown[MAX_MATCHES:] = [f"… more than {MAX_MATCHES} matches: narrow the pattern or the path"]
     return "\n".join(shown) or f"no line matches {call.pattern!r}"
+
+
+def _place(path: str) -> tuple[str, ...]:
+    """Where a path leads; git's own files tell where Orchex keeps what, and nothing of the project."""
+    parts = split(path)
+    if any(map(is_git, parts)):
+        raise EditRefused(f"{path}: git's own files are not shown", hint="Run git log, git status or git diff.")
+    return parts
 
 
 def _range(call: View, count: int) -> tuple[int, int]:
@@ -112,7 +122,9 @@ def _compiled(call: Search) -> "re2._Regexp[str]":
     try:
         return re2.compile(call.pattern, options)
     except re2.error as error:
-        raise EditRefused(f"{call.pattern!r} is no RE2 pattern: {error}") from None
+        said = error.args[0] if error.args else error
+        reason = said.decode(errors="replace") if isinstance(said, bytes) else said
+        raise EditRefused(f"{call.pattern!r} is no RE2 pattern: {reason}") from None
 
 
 def _cut(line: str) -> str:

@@ -10,7 +10,7 @@ from activities.tools.perform import EDITING, perform_on
 from orchex.domain.errors import EditRefused
 from orchex.domain.turn import ToolResultBlock, ToolUseBlock
 
-MAX_OUTPUT = 60_000
+MAX_OUTPUT = 20_000
 
 
 class Turn:

@@ -20,6 +20,7 @@ class StepState:
     cost_usd: float | None = None
     doing: str = ""
     output: str = ""
+    words: str = ""
     log: str | None = None
     failure: dict[str, Any] | None = None
     notes: tuple[str, ...] = ()
@@ -34,6 +35,7 @@ class StreamBoard:
     titles: tuple[str, ...] = ()
     total: int | None = None
     awaiting: bool = False
+    over_budget: str = ""
     steps: dict[int, StepState] = field(default_factory=dict)
 
 
@@ -85,7 +87,7 @@ def _fold(stream: StreamBoard, entry: JournalEntry) -> None:
         case EventType.STREAM_PLANNED:
             stream.titles, stream.total = tuple(data["titles"]), data["total"]
         case EventType.EXECUTION_AWAITING_APPROVAL:
-            stream.awaiting = True
+            stream.awaiting, stream.over_budget = True, data.get("over_budget", "")
         case EventType.EXECUTION_APPROVED:
             stream.awaiting = False
         case EventType.STEP_STARTED:
@@ -119,6 +121,7 @@ def _finish(step: StepState, entry: JournalEntry) -> None:
     step.cost_usd = data.get("cost_usd")
     step.doing = ""
     step.output = data.get("output", "")
+    step.words = step.output if data.get("transcript") else ""
     step.log = data.get("log")
     step.failure = data.get("failure")
     step.notes = tuple(data.get("notes", ()))

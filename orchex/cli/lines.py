@@ -4,22 +4,27 @@ from collections.abc import Iterator
 from typing import TextIO
 
 from orchex.cli.board import Board, StepState
-from orchex.cli.text import count, one_line, paint, span
+from orchex.cli.text import count, first_line, one_line, paint, span
 from orchex.domain.event import EventType, JournalEntry
 
+_WORDS_LINES, _WORDS_WIDTH = 3, 300
 _MARKS = {"completed": ("✓", "green"), "failed": ("✗", "red"), "cancelled": ("■", "yellow"), "skipped": ("-", "dim")}
 
 
 class LineView:
-    """Writes to ``stream`` as events come; colours on a terminal only."""
+    """Writes to ``stream`` as events come; colours on a terminal only.
 
-    def __init__(self, stream: TextIO) -> None:
+    Without ``words`` it leaves out with what words a model ended a step: whoever prints all output has them there.
+    """
+
+    def __init__(self, stream: TextIO, *, words: bool = True) -> None:
         self._stream = stream
+        self._words = words
         self.board = Board()
 
     def show(self, entry: JournalEntry) -> None:
         self.board.fold(entry)
-        for line in lines_of(entry, self.board, self._stream):
+        for line in lines_of(entry, self.board, self._stream, words=self._words):
             self._write(line)
 
     def say(self, text: str) -> None:
@@ -36,13 +41,16 @@ class LineView:
         self._stream.flush()
 
 
-def lines_of(entry: JournalEntry, board: Board, stream: TextIO) -> Iterator[str]:
+def lines_of(entry: JournalEntry, board: Board, stream: TextIO, *, words: bool = True) -> Iterator[str]:
     """``  1.2s  stream: what happened``; the stream's name is left out when there is only one."""
     name = entry.data.get("stream")
     prefix = f"{name}: " if name and len(board.streams) > 1 else ""
     at = f"{board.offset(entry.at):7.1f}s  "
     for text in _told(entry, board, stream):
         yield at + prefix + text
+    if words and entry.type is EventType.STEP_COMPLETED:
+        step = board.streams[entry.data["stream"]].steps[entry.data["index"]]
+        yield from (f"{at}{prefix}  {paint(line, 'dim', stream)}" for line in last_words(step))
 
 
 def mark(status: str, stream: TextIO) -> str:
@@ -58,7 +66,7 @@ def _told(entry: JournalEntry, board: Board, stream: TextIO) -> Iterator[str]:
         case EventType.STREAM_STARTED:
             yield "opening a workspace"
         case EventType.STREAM_PLANNED:
-            yield f"planned: {count(data['total'], 'step')}"
+            yield f"planned: {planned(len(data['titles']), data['total'])}"
         case EventType.EXECUTION_AWAITING_APPROVAL:
             if over := data.get("over_budget"):
                 yield f"the budget is used up: {one_line(over)}. Going on waits for approval:"
@@ -83,7 +91,7 @@ def _told(entry: JournalEntry, board: Board, stream: TextIO) -> Iterator[str]:
         case EventType.NOTE:
             yield one_line(data["text"])
         case EventType.STREAM_FINISHED:
-            reason = "" if _told_by_a_step(board, entry) else f": {one_line(data['reason'])}"
+            reason = "" if _told_by_a_step(board, entry) else f": {first_line(data['reason'])}"
             yield f"{mark(data['status'], stream)} {data['status']}{reason}"
         case _ if entry.type.terminal:
             status = entry.type.removeprefix("execution.")
@@ -106,8 +114,21 @@ def ending(step: StepState) -> str:
         parts.append(f"${step.cost_usd:.4f}")
     if step.status == "failed" and not step.critical:
         parts.append("not critical")
-    reason = f": {one_line(step.failure['message'])}" if step.failure else ""
+    reason = f": {first_line(step.failure['message'])}" if step.failure else ""
     return f" ({', '.join(parts)}){reason}"
+
+
+def last_words(step: StepState) -> list[str]:
+    """With what words a model ended a step: it may have found that there is nothing to do, or no way to do it."""
+    lines = [line for line in map(one_line, step.words.splitlines()) if line]
+    shown = [line if len(line) <= _WORDS_WIDTH else f"{line[:_WORDS_WIDTH]}…" for line in lines[:_WORDS_LINES]]
+    return [*shown, "…"] if len(lines) > _WORDS_LINES else shown
+
+
+def planned(steps: int, total: int) -> str:
+    """``total`` counts the commands too, those of the setup among them."""
+    commands = total - steps
+    return count(steps, "step") + (f" and {count(commands, 'command')}" if commands > 0 else "")
 
 
 def _titles(entry: JournalEntry, board: Board) -> tuple[str, ...]:

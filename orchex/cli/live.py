@@ -7,7 +7,7 @@ from rich.live import Live
 from rich.text import Text
 
 from orchex.cli.board import Board, StepState, StreamBoard
-from orchex.cli.lines import ending
+from orchex.cli.lines import ending, last_words
 from orchex.cli.text import clean, one_line, span
 from orchex.domain.event import EventType, JournalEntry
 
@@ -79,9 +79,15 @@ def _stream_lines(stream: StreamBoard, now: datetime, room: int | None, executio
     if room is not None and len(steps) > room:
         lines.append(Text(f"    … {len(steps) - room} before", style="dim"))
         steps = steps[-room:]
-    lines += [_step_line(step, now) for step in steps]
-    if stream.awaiting:
+    for step in steps:
+        lines.append(_step_line(step, now))
+        if room is None:  # the last picture, which stays
+            lines += [Text(f"      {line}", style="dim") for line in last_words(step)]
+    if stream.awaiting and stream.over_budget:
+        lines.append(Text(f"    the budget is used up: {one_line(stream.over_budget)}"))
+    elif stream.awaiting:
         lines += [Text(f"    {number}. {one_line(title)}") for number, title in enumerate(stream.titles, 1)][:room]
+    if stream.awaiting:
         lines.append(Text(f"  waits for: orchex approve {execution}   or   orchex reject {execution}", style="yellow"))
     return lines
 

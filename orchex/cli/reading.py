@@ -101,7 +101,7 @@ async def _status(readings: Backend[Reader], reader: Reader, name: str, watch: b
 
 async def _logs(reader: Reader, name: str, transcript: bool) -> None:
     execution_id = await backend.named(reader, name)
-    view = LineView(sys.stdout)
+    view = LineView(sys.stdout, words=False)
     while entries := await reader.events(execution_id, view.board.sequence):
         for entry in entries:
             view.show(entry)
@@ -113,7 +113,7 @@ async def _logs(reader: Reader, name: str, transcript: bool) -> None:
 
 async def _follow_logs(stack: Backend[Orchestrator], orchestrator: Orchestrator, name: str) -> None:
     execution_id = await backend.named(orchestrator, name)
-    view = LineView(sys.stdout)
+    view = LineView(sys.stdout, words=False)
     link = Link(orchestrator, stack, view.say)
     async for entry in link.watch(execution_id):
         view.show(entry)

@@ -8,8 +8,8 @@ from orchex.cli.backend import is_remote
 from orchex.cli.board import Board, StepState
 from orchex.cli.lines import mark
 from orchex.cli.patches import file_changes, stat
-from orchex.cli.text import clean, count, one_line, paint, span
-from orchex.domain.execution import Execution, Status, Step, StepStatus
+from orchex.cli.text import clean, count, first_line, one_line, paint, span
+from orchex.domain.execution import Execution, Failure, Status, Step, StepStatus
 
 _OUTPUT_LINES = 20
 
@@ -33,7 +33,7 @@ def closing(execution: Execution, patch: bytes, board: Board, stream: TextIO) ->
 def _verdict(execution: Execution, stream: TextIO) -> str:
     summary = one_line(execution.result.summary) if execution.result else ""
     if execution.status is Status.FAILED and execution.error:
-        summary = f"{execution.error.code}: {one_line(execution.error.message)}"
+        summary = f"{execution.error.code}: {first_line(execution.error.message)}"
     sign = mark(execution.status, stream)
     took = f"{span(execution.elapsed / 1000)}{_spent(execution)}"
     return f"{sign} {paint(execution.status, 'bold', stream)} in {took}: {summary}"
@@ -49,13 +49,21 @@ def _spent(execution: Execution) -> str:
 
 
 def _failure(execution: Execution, failing: StepState | None, stream: TextIO) -> Iterator[str]:
-    if execution.error and execution.error.hint:
-        yield "  " + clean(execution.error.hint)
+    if execution.error:
+        yield from _report(execution.error, stream)
     lines = clean(failing.output).strip("\n").split("\n") if failing and failing.output.strip() else []
     if failing and lines:
         yield ""
         yield f"  the end of what {one_line(failing.title)!r} said:"
         yield from (paint("  │ ", "dim", stream) + line for line in lines[-_OUTPUT_LINES:])
+
+
+def _report(error: Failure, stream: TextIO) -> Iterator[str]:
+    """What an error has to say beyond its first line, and what to do about it."""
+    more = clean(error.message).strip().split("\n")[1:]
+    yield from (paint("  │ ", "dim", stream) + line for line in more)
+    if error.hint:
+        yield "  " + clean(error.hint)
 
 
 def _planned(execution: Execution, board: Board) -> Iterator[str]:
@@ -115,7 +123,7 @@ def state(execution: Execution, stream: TextIO) -> Iterator[str]:
     yield f"  {one_line(about)}{' in ' if _place(execution) else ''}{_place(execution)}"
     yield f"  started {_local(execution.started_at or execution.created_at)}{_resumed(execution)}"
     for one in execution.streams:
-        reason = f": {one_line(one.reason)}" if one.reason else ""
+        reason = f": {first_line(one.reason)}" if one.reason else ""
         yield f"  {mark(one.status, stream)} {one.id}  {one.status}{reason}"
         yield from ("    " + _step(step, stream) for step in execution.steps if step.stream == one.id)
     if execution.progress.total is not None and not execution.status.terminal:
@@ -123,8 +131,8 @@ def state(execution: Execution, stream: TextIO) -> Iterator[str]:
     if execution.status is Status.AWAITING_APPROVAL:
         yield f"  waits for: orchex approve {execution.id}   or   orchex reject {execution.id}"
     if execution.error:
-        yield f"  {execution.error.code}: {one_line(execution.error.message)}"
-        yield from (["  " + clean(execution.error.hint)] if execution.error.hint else [])
+        yield f"  {execution.error.code}: {first_line(execution.error.message)}"
+        yield from _report(execution.error, stream)
     yield from _next(execution, changed=_has_patch(execution), stream=stream) if execution.status.terminal else ()
 
 

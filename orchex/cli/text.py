@@ -23,6 +23,11 @@ def one_line(text: str) -> str:
     return " ".join(clean(text).split())
 
 
+def first_line(text: str) -> str:
+    """What a message says first; a report that follows it is for where there is room."""
+    return one_line(text.strip().partition("\n")[0])
+
+
 def is_terminal(stream: TextIO) -> bool:
     """Whether somebody watches who can see lines rewritten."""
     return stream.isatty() and os.environ.get("TERM", "") not in ("dumb", "unknown")

@@ -60,7 +60,7 @@ def test_a_pipe_gets_one_line_an_event_with_the_time_since_the_start() -> None:
     assert lines(STORY).splitlines() == [
         f"    0.0s  {ID} started",
         "    0.1s  opening a workspace",
-        "    0.2s  planned: 2 steps",
+        "    0.2s  planned: 1 step and 1 command",
         "    0.3s  ▸ Write",
         "    0.4s  ↻ Write: attempt 2",
         "    0.5s  ✓ Write (0.2 s, 2 attempts, 1,200 tokens)",
@@ -173,6 +173,32 @@ def test_turns_are_told_as_they_come_with_what_they_take() -> None:
     assert "view a.py, run_command make" in seen
 
 
+def test_with_what_words_a_model_ends_a_step_is_shown() -> None:
+    """It may have found that there is nothing to do, or no way to do it."""
+    said = "There is no such bug.\n\nSo I changed nothing.\n\x1b[2J" + "x" * 1000
+    ended = step("execution.step_completed", 0, "Write", status="completed", output=said, transcript="t")
+    story = [*STORY[:4], *journal((EventType.EXECUTION_STARTED, {"streams": ["one"]}), ended)[1:]]
+    told = lines(story).splitlines()[-3:]
+    assert told[0].endswith("There is no such bug.")
+    assert told[1].endswith("So I changed nothing.")
+    assert told[2].endswith("xxx…")
+    assert "There is no such bug." in picture(story)
+    assert "There is no such bug." not in picture(story, close=False), "while it runs the room is for steps"
+
+
+def test_a_report_in_a_failure_is_told_once_line_by_line() -> None:
+    report = "the cassette holds no answer\nThe nearest is number 3\n-recorded\n+asked"
+    failed = step("execution.step_completed", 0, "Write", status="failed", failure=FAILURE | {"message": report})
+    finished = (EventType.STREAM_FINISHED, {"stream": "one", "status": "failed", "reason": report})
+    told = lines([*STORY[:4], *journal((EventType.EXECUTION_STARTED, {"streams": ["one"]}), failed, finished)[1:]])
+    assert "the cassette holds no answer" in told
+    assert "number 3" not in told
+    ended = execution(Status.FAILED, error=Failure(code="model_unavailable", message=report, hint="Record it anew."))
+    for shown in (closing(ended, b"", Board(), io.StringIO()), state(ended, io.StringIO())):
+        text = "\n".join(shown)
+        assert "  │ The nearest is number 3\n  │ -recorded\n  │ +asked\n  Record it anew." in text
+
+
 def test_a_dry_run_tells_what_each_step_would_touch_and_what_all_may_cost() -> None:
     plan = ({"stream": "one", "title": "Write", "files": ["a.py"], "commands": ["make"]},)
     result = Result(success=True, summary="planned", plan=plan, estimate=Estimate(tokens=12_000, cost_usd=0.5))
@@ -191,6 +217,7 @@ def test_a_budget_that_is_used_up_is_told_with_what_to_type() -> None:
     told = lines(waiting)
     assert "the budget is used up: 900 are used" in told
     assert f"orchex approve {ID}" in told
+    assert "the budget is used up: 900 are used" in picture(waiting, close=False)
 
 
 def picture(entries: list[JournalEntry], *, height: int = 30, close: bool = True, **console: Any) -> str:

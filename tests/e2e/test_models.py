@@ -184,6 +184,21 @@ def test_trouble_on_the_way_costs_time_and_nothing_else(lab: Lab, trouble: Answe
     assert len(server.turns) == story.TURNS + times
     assert server.asked_again() == []
     assert "attempt" in outcome.said
+    assert outcome.said.count("asked again in") == times
+    assert next(word for word in ("429", "529", "500", "hung up", "broke off", "overloaded") if word in outcome.said)
+
+
+def test_every_turn_that_is_asked_again_is_told(lab: Lab) -> None:
+    """Of a step with several turns, each of which meets a busy server once."""
+
+    def busy(asked: Asked) -> Answer | None:
+        return Answer(status=529) if "<step number=2>" in asked.text and not asked.times else None
+
+    project = story.project(lab)
+    with scripted(lab, busy):
+        outcome = lab.run(story.MANIFEST, project)
+    well_ended(outcome, project)
+    assert outcome.said.count("↻ Mend add: attempt 2") == 3
 
 
 @pytest.mark.parametrize(
@@ -194,6 +209,8 @@ def test_trouble_on_the_way_costs_time_and_nothing_else(lab: Lab, trouble: Answe
         pytest.param(Answer(tools=[("teleport", {})]), id="a tool that there is not"),
         pytest.param(Answer(text="Well, let me", stop_reason="max_tokens"), id="cut off at max_tokens"),
         pytest.param(Answer(text="One moment.", stop_reason="pause_turn"), id="a pause"),
+        pytest.param(Answer(thinking="Hm."), id="a thought and nothing else"),
+        pytest.param(Answer(thinking="Hm, let me", stop_reason="max_tokens"), id="cut off in a thought"),
         pytest.param(
             Answer(text="So much to read", stop_reason="model_context_window_exceeded"), id="the window is full"
         ),
@@ -220,6 +237,40 @@ def test_an_answer_that_cannot_be_used_is_answered_and_the_step_goes_on(lab: Lab
         outcome = lab.run(story.MANIFEST, project)
     well_ended(outcome, project)
     assert server.asked_again() == []
+
+
+def test_an_empty_answer_is_no_end_of_a_step(lab: Lab) -> None:
+    def silent(asked: Asked) -> Answer | None:
+        return Answer(text="") if second_step(asked) and "Your answer was empty" not in asked.text else None
+
+    project = story.project(lab)
+    with scripted(lab, silent) as server:
+        well_ended(lab.run(story.MANIFEST, project), project)
+    assert server.asked_again() == []
+
+
+def test_a_model_that_says_nothing_at_all_is_given_up(lab: Lab) -> None:
+    project = story.project(lab)
+    with scripted(lab, lambda asked: Answer(text="") if "<step number=2>" in asked.text else None) as server:
+        outcome = lab.run(story.MANIFEST, project)
+        told = document(lab, outcome)
+    assert (outcome.code, told["error"]["code"]) == (1, "model_unavailable")
+    assert "empty or cut off 3 times" in told["error"]["message"]
+    assert len(server.turns) == 1 + 2 + 3
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        pytest.param(Answer(tools=[("view", {"path": "calc.py"})]), id="a call of a tool that there is not"),
+        pytest.param(Answer(text='{"steps": [', stop_reason="max_tokens"), id="cut off"),
+        pytest.param(Answer(text=""), id="empty"),
+    ],
+)
+def test_a_plan_that_is_none_is_explained_and_proposed_again(lab: Lab, bad: Answer) -> None:
+    project = story.project(lab)
+    with scripted(lab, once(lambda asked: "planner" in asked.system, bad)):
+        well_ended(lab.run(story.MANIFEST, project), project)
 
 
 def test_a_refusal_ends_the_execution_with_its_work_kept(lab: Lab) -> None:

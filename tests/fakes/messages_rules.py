@@ -228,6 +228,9 @@ def _messages(body: Json, _counting: bool) -> None:
             if block["type"] not in _BLOCKS_OF[message["role"]]:
                 raise invalid(f"{here}: `{block['type']}` blocks are not allowed in `{message['role']}` messages")
             _check_block(block, here)
+        last = _blocks(message)[-1]["type"]
+        if message["role"] == "assistant" and last in ("thinking", "redacted_thinking"):
+            raise invalid(f"{where}: The final block in an assistant message cannot be `{last}`.")
     if body["messages"][-1]["role"] == "assistant":
         raise invalid(
             "This model does not support assistant message prefill. The conversation must end with a user message."

@@ -1,11 +1,13 @@
 """The tools of a turn: edits all or none, commands after the edits before them, answers that fit a conversation."""
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from activities.conversation.answers import answers
 from activities.edits.change import Change
 from activities.edits.ladder import Rung
 from activities.tools import CommandAnswer, ToolBox, ToolOutcome, tool_definitions
@@ -205,7 +207,7 @@ async def test_rewriting_a_file_keeps_its_shape(box: ToolBox, root: Path) -> Non
 
 class TestSizes:
     async def test_a_long_file_is_cut_and_the_rest_named(self, box: ToolBox, root: Path) -> None:
-        (root / "long.txt").write_text("".join(f"{n}\n" for n in range(1, 5001)))
+        (root / "long.txt").write_text("".join(f"{n % 10}\n" for n in range(1, 5001)))
         whole, rest, end = await box.perform(
             [
                 call("view", path="long.txt"),
@@ -214,7 +216,7 @@ class TestSizes:
             ]
         )
         assert whole.block.content.endswith("… lines 2001-5000 left out: view them with view_range [2001, 5000]")
-        assert rest.block.content == "  4998\t4998\n  4999\t4999\n  5000\t5000"
+        assert rest.block.content == "  4998\t8\n  4999\t9\n  5000\t0"
         assert end.block.content == "     1\t1\n     2\t2\n… the file goes on to line 5000"
 
     async def test_wide_lines_many_files_many_matches_and_long_output_are_cut(
@@ -238,6 +240,13 @@ class TestSizes:
         assert said(outcomes)[3].endswith("THE END")
         assert all(len(text) < 70_000 for text in said(outcomes))
 
+    async def test_what_a_view_leaves_out_is_at_its_end_and_not_cut_out_again(self, box: ToolBox, root: Path) -> None:
+        (root / "long.txt").write_text("".join(f"{'x' * 90}{n}\n" for n in range(1, 3000)))
+        outcomes = await box.perform([call("view", path="long.txt")])
+        [told], _ = answers([call("view", path="long.txt")], outcomes, [], str)
+        assert "characters left out" not in told.content
+        assert re.search(r"… lines (\d+)-2999 left out: view them with view_range \[\1, 2999\]$", told.content)
+
     async def test_what_is_no_text_is_not_shown(self, box: ToolBox, root: Path) -> None:
         (root / "b.bin").write_bytes(bytes(range(256)))
         (root / "caf\udce9").write_bytes(b"x\xff\n")
@@ -255,6 +264,26 @@ class TestSizes:
         (root / "link").symlink_to("/etc/passwd")
         outcomes = await box.perform([call("search", pattern="needle|root")])
         assert said(outcomes)[0].startswith("no line matches")
+
+
+@pytest.mark.parametrize("place", [".git", "./.git", ".GIT", "sub/.git", ".git/config"])
+async def test_where_git_keeps_what_is_not_shown(box: ToolBox, root: Path, place: str) -> None:
+    """In a workspace ``.git`` is a file that tells where Orchex keeps its repository."""
+    (root / "sub").mkdir()
+    for folder in (root, root / "sub"):
+        (folder / ".git").write_text("gitdir: /home/me/.local/state/orchex\n")
+    for refused in (call("view", path=place), call("list", path=place), call("search", pattern="x", path=place)):
+        outcomes = await box.perform([refused])
+        assert outcomes[0].failed, refused
+        assert "gitdir" not in said(outcomes)[0]
+    listed, found = said(await box.perform([call("list"), call("search", pattern="gitdir")]))
+    assert ".git" not in listed
+    assert "no line matches" in found
+
+
+async def test_a_pattern_that_is_none_is_told_in_plain_words(box: ToolBox) -> None:
+    [told] = said(await box.perform([call("search", pattern="(?<=a)b")]))
+    assert told == "'(?<=a)b' is no RE2 pattern: invalid perl operator: (?<="
 
 
 async def test_a_hostile_pattern_costs_no_time(box: ToolBox, root: Path) -> None:
