@@ -74,6 +74,8 @@ def _told(entry: JournalEntry, board: Board, stream: TextIO) -> Iterator[str]:
                 yield "the plan waits for approval:"
                 yield from (f"  {number}. {one_line(title)}" for number, title in enumerate(_titles(entry, board), 1))
             yield f"orchex approve {entry.execution_id}   or   orchex reject {entry.execution_id}"
+            if not over:
+                yield f"orchex status {entry.execution_id} shows all of the plan"
         case EventType.EXECUTION_APPROVED:
             yield "approved"
         case EventType.EXECUTION_CANCELLING:

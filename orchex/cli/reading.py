@@ -12,12 +12,13 @@ from orchex.cli.follow import Backend, Link, follow
 from orchex.cli.lines import LineView
 from orchex.cli.patches import coloured, file_changes, stat
 from orchex.cli.spoken import spoken
-from orchex.cli.summary import row, state
+from orchex.cli.summary import plan_lines, row, state
 from orchex.cli.text import clean, has_colour, paint, put
 from orchex.cli.waiting import document, screen
 from orchex.domain.errors import InvalidInput, NotFound
 from orchex.domain.event import EventType, JournalEntry
 from orchex.domain.execution import ExecutionList, Status
+from orchex.domain.plan import Plan
 from orchex.door.protocol import Orchestrator, Reader
 
 
@@ -96,7 +97,14 @@ async def _status(readings: Backend[Reader], reader: Reader, name: str, watch: b
             execution = await follow(execution_id, Link(reader, readings, view.say), readings, view)
         finally:
             view.close()
-    put(document(execution) if json else "\n".join(state(execution, sys.stdout)))
+    if json:
+        put(document(execution))
+        return
+    put("\n".join(state(execution, sys.stdout)))
+    for stream in execution.streams:
+        if stream.status == "awaiting_approval" and not stream.reason:
+            plan = Plan.model_validate_json(await reader.artifact(execution_id, f"{stream.id}.plan.json"))
+            put("\n".join(plan_lines(stream.id, plan)))
 
 
 async def _logs(reader: Reader, name: str, transcript: bool) -> None:

@@ -1,6 +1,6 @@
 """What is said when an execution has ended, and by ``orchex status``."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import TextIO
 
@@ -10,6 +10,7 @@ from orchex.cli.lines import mark
 from orchex.cli.patches import file_changes, stat
 from orchex.cli.text import clean, count, first_line, one_line, paint, span
 from orchex.domain.execution import Execution, Failure, Status, Step, StepStatus
+from orchex.domain.plan import Plan
 
 _OUTPUT_LINES = 20
 
@@ -77,8 +78,7 @@ def _planned(execution: Execution, board: Board) -> Iterator[str]:
         for number, title in enumerate(plan.titles, 1):
             yield f"    {number}. {one_line(title)}"
             step = known.get(number, {})
-            yield from (f"       would touch {one_line(path)}" for path in step.get("files", ()))
-            yield from (f"       would run   {one_line(command)}" for command in step.get("commands", ()))
+            yield from _would(step.get("files", ()), step.get("commands", ()))
     if execution.result and (estimate := execution.result.estimate):
         cost = "an unknown price" if estimate.cost_usd is None else f"${estimate.cost_usd:.2f}"
         yield f"  carrying it out may take about {estimate.tokens:,} tokens, {cost}"
@@ -134,6 +134,20 @@ def state(execution: Execution, stream: TextIO) -> Iterator[str]:
         yield f"  {execution.error.code}: {first_line(execution.error.message)}"
         yield from _report(execution.error, stream)
     yield from _next(execution, changed=_has_patch(execution), stream=stream) if execution.status.terminal else ()
+
+
+def plan_lines(stream: str, plan: Plan) -> Iterator[str]:
+    """All of a plan, for whoever is asked to approve it: what each step says, the files and the commands it names."""
+    yield f"  the plan of {stream}:"
+    for number, step in enumerate(plan.steps, 1):
+        yield f"    {number}. {one_line(step.title)}"
+        yield from (f"       {line}".rstrip() for line in clean(step.text).strip("\n").split("\n"))
+        yield from _would(step.files, step.commands)
+
+
+def _would(files: Iterable[str], commands: Iterable[str]) -> Iterator[str]:
+    yield from (f"       would touch {one_line(path)}" for path in files)
+    yield from (f"       would run   {one_line(command)}" for command in commands)
 
 
 def row(execution: Execution, stream: TextIO) -> str:

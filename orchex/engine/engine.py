@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,7 +16,7 @@ from activities.messages import Landed
 from activities.steering import PATIENCE, cancelled_unstarted, deliver_cancel
 from orchex.domain.compiled import RunContext
 from orchex.domain.errors import InvalidInput, NotAwaitingApproval, NotFound, StackError
-from orchex.domain.event import EventType
+from orchex.domain.event import EventType, JournalEntry
 from orchex.domain.execution import Execution, Status
 from orchex.domain.ids import new_execution_id
 from orchex.domain.start import StartRequest
@@ -41,6 +41,9 @@ log = logging.getLogger(__name__)
 
 DECISION_SECONDS = 10
 """How long a worker may take to hear a decision about a plan."""
+
+SHOWN_SECONDS = 3
+"""How long the journal may take to tell of it: then it is told how things stood before."""
 
 
 class Engine(ExecutionReader):
@@ -206,7 +209,18 @@ class Engine(ExecutionReader):
                 await self.client.get_workflow_handle(workflow_id).execute_update("decide", decision)
         except (WorkflowUpdateFailedError, NotFound) as error:
             raise NotAwaitingApproval(f"execution {execution_id} does not wait for an approval any more") from error
+        await self._shown(waiting)
         return await self.get(execution_id)
+
+    async def _shown(self, waiting: JournalEntry) -> None:
+        """Wait until the stream that was decided about tells of it: its journal comes a moment after the decision."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(SHOWN_SECONDS):
+                while True:
+                    later = await self._read(self._journal.read, waiting.execution_id, waiting.sequence)
+                    if any(entry.data.get("stream") == waiting.data["stream"] for entry in later):
+                        return
+                    await asyncio.sleep(0.05)
 
     async def land(self, execution_id: str, direction: Literal["apply", "undo"]) -> Landed:
         """Apply a finished execution's work to the user's tree, or take it back out."""

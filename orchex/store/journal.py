@@ -101,11 +101,13 @@ def _project(session: Session, execution: ExecutionRow, event: Event) -> None:
             if execution.status == Status.QUEUED:
                 execution.status = Status.RUNNING
         case EventType.EXECUTION_AWAITING_APPROVAL:
-            _stream(session, execution.id, data).status = "awaiting_approval"
+            waiting = _stream(session, execution.id, data)
+            waiting.status, waiting.reason = "awaiting_approval", data.get("over_budget", "")
             if execution.status != Status.CANCELLING:
                 execution.status = Status.AWAITING_APPROVAL
         case EventType.EXECUTION_APPROVED:
-            _stream(session, execution.id, data).status = "running"
+            approved = _stream(session, execution.id, data)
+            approved.status, approved.reason = "running", ""
             _go_on(session, execution)
         case EventType.EXECUTION_CANCELLING:
             execution.status = Status.CANCELLING

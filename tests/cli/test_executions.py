@@ -147,8 +147,12 @@ def test_a_plan_waits_until_it_is_approved(orchex: Orchex, good: str) -> None:
     execution = orchex("run", "mend", "--plan", good, "--approve-plan", "--detach").stdout.strip()
     with orchex.start("logs", "-f", execution) as waiting:
         read_until(waiting, "orchex approve")
-        assert "waits for: orchex approve" in orchex("status", execution).stdout
-        assert orchex("approve", execution).returncode == 0
+        waits = orchex("status", execution).stdout
+        assert "waits for: orchex approve" in waits
+        assert "grep hello greeting.txt" in waits, "whoever approves a plan sees all that it does"
+        approved = orchex("approve", execution)
+        assert approved.returncode == 0
+        assert "waits for" not in approved.stdout
         rest, _ = waiting.communicate(timeout=30)
     assert waiting.returncode == 0
     assert "│ hello" in rest

@@ -150,6 +150,16 @@ def test_a_plan_that_waits_shows_and_goes_on_when_it_is_approved(
     assert executions.get(execution_id).status is Status.RUNNING
 
 
+def test_a_stream_that_waits_for_leave_to_spend_more_says_so(
+    story: Story, executions: Executions, execution_id: str
+) -> None:
+    waiting = {"stream": "a", "plan_ref": "p", "over_budget": "all is spent"}
+    story.tell(STARTED, streams=["a"]).tell(EventType.EXECUTION_AWAITING_APPROVAL, **waiting)
+    assert executions.get(execution_id).streams[0].reason == "all is spent"
+    story.tell(EventType.EXECUTION_APPROVED, stream="a")
+    assert executions.get(execution_id).streams[0].reason == ""
+
+
 @pytest.mark.parametrize(
     "late",
     [STARTED, EventType.EXECUTION_AWAITING_APPROVAL, EventType.EXECUTION_APPROVED, EventType.EXECUTION_CANCELLING],
