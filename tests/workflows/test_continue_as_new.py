@@ -137,7 +137,7 @@ async def test_a_cancel_between_two_histories_is_not_lost(hasty_bench: Bench, ca
     """The next run exists and has not taken its first step."""
     hasty_bench.host.plan = long_plan()
     handle = await hasty_bench.start(stream(max_steps=STEPS))
-    latest = hasty_bench.client.get_workflow_handle_for(StreamWorkflow.run, handle.id)
+    latest = hasty_bench.client.get_workflow_handle(handle.id)
     async with asyncio.timeout(20):
         while (await latest.describe()).run_id == handle.first_execution_run_id:
             pass
@@ -152,7 +152,7 @@ async def test_a_continued_stream_can_be_asked_where_it_stands(hasty_bench: Benc
     hasty_bench.host.does("step 20", hang)
     handle = await hasty_bench.start(stream(max_steps=STEPS))
     await hasty_bench.host.began("step 20")
-    latest = hasty_bench.client.get_workflow_handle_for(StreamWorkflow.run, handle.id)
+    latest = hasty_bench.client.get_workflow_handle(handle.id)
     position = await latest.query(StreamWorkflow.position)
     assert position is not None
     assert (position.cursor, position.number, position.steps_taken) == (20, 20, 20)
