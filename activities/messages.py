@@ -122,6 +122,7 @@ class ProposedPlan(Carried):
 
     plan: PlanOutline | None = None
     transcript: str
+    notes: tuple[str, ...] = ()
     usage: TokenUsage = TokenUsage()
     cost_usd: float | None = None
     attempts: int = 1

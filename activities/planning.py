@@ -13,10 +13,10 @@ from activities.conversation.proposals import SCHEMA, estimate, read_proposal
 from activities.conversation.squeezing import HARDEST, squeeze
 from activities.conversation.transcript import Transcript
 from activities.messages import PROPOSE_PLAN, PlanOutline, ProposedPlan, ProposePlan
-from activities.models.prices import PriceList
+from activities.models.prices import PriceList, prices_of
 from activities.streams import outline
 from activities.threads import in_thread
-from activities.turns import first_message
+from activities.turns import first_message, lacks
 from orchex.domain.errors import ContextOverflow, ModelUnavailable, PlanInvalid
 from orchex.domain.execution import Failure
 from orchex.domain.plan import Plan
@@ -57,7 +57,7 @@ class PlanActivities:
         failure: Failure | None = refused
         if refused is None:
             try:
-                plan = await in_thread(self._accept, request, answer)
+                plan = await in_thread(self._accept, request, answer, environ)
             except PlanInvalid as error:
                 told = _complaint(request, answer, error)
                 failure = _unusable(request, error)
@@ -65,6 +65,7 @@ class PlanActivities:
         return ProposedPlan(
             plan=plan,
             transcript=transcript,
+            notes=lacks(answer.result, request.ask.model),
             usage=answer.usage,
             cost_usd=answer.cost_usd,
             attempts=activity.info().attempt,
@@ -96,12 +97,12 @@ class PlanActivities:
             hint="Name fewer files in context.files, lower context.depth, or choose a model that reads more.",
         )
 
-    def _accept(self, request: ProposePlan, answer: Answer) -> PlanOutline:
+    def _accept(self, request: ProposePlan, answer: Answer, environ: Mapping[str, str]) -> PlanOutline:
         if answer.result.stop_reason in ("max_tokens", "model_context_window_exceeded"):
             raise PlanInvalid("it was cut off at the length limit of an answer: plan fewer steps, in fewer words")
         plan: Plan = read_proposal(answer.result.text, request.max_steps)
         context_tokens = answer.usage.input + answer.usage.cache_read + answer.usage.cache_write
-        price = self._prices.price_of(request.ask.model, activity.info().started_time)
+        price = prices_of(environ, self._prices).price_of(request.ask.model, activity.info().started_time)
         plan = plan.model_copy(update={"estimate": estimate(plan, context_tokens, price)})
         return outline(plan, request.run.execution_id, request.stream_id, self._blobs, self._artifacts)
 

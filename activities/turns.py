@@ -79,14 +79,14 @@ class TurnActivities:
             checkpoint="",
             output=shown(output_of(outcomes) or result.text)[-SHOWN:],
             log=scene.log,
-            notes=(*notes_of(outcomes), *loops)[:MAX_NOTES],
+            notes=(*lacks(result, request.ask.model), *notes_of(outcomes), *loops)[:MAX_NOTES],
             usage=said.answer.usage,
             cost_usd=said.answer.cost_usd,
             attempts=activity.info().attempt,
             sandbox=scene.sandbox,
             transcript=transcript,
             failure=failure,
-            calls=tuple(_named(call, scene.screen) for call in result.tool_calls[:MAX_CALLS]),
+            calls=tuple(_named(call, scene.screen) for call in result.tool_calls[: len(outcomes)][:MAX_CALLS]),
             finished=failure is None and told is None,
             cut=cut,
             squeeze=min(HARDEST, said.squeeze + (result.stop_reason == "model_context_window_exceeded")),
@@ -135,6 +135,8 @@ class TurnActivities:
     # -- acting
 
     async def _perform(self, scene: Scene, request: TakeTurn, result: TurnResult) -> list[ToolOutcome]:
+        if result.stop_reason == "refusal":  # what was said before is taken back
+            return []
         tools = ToolBox(scene.workspace.root, trusted=False, owned=request.owns, run_command=scene.untrusted)
         return await tools.perform(result.tool_calls) if result.tool_calls else []
 
@@ -151,6 +153,13 @@ def first_message(context: str, text: str) -> Message:
     """``context`` is the same for every step of a stream, so it ends a prefix that is worth caching."""
     blocks = (TextBlock(text=context, cache=True),) if context else ()
     return Message(role="user", content=(*blocks, TextBlock(text=text)))
+
+
+def lacks(result: TurnResult, model: str) -> tuple[str, ...]:
+    """A note, for the journal, of what the model's server turned out not to know."""
+    if not result.without:
+        return ()
+    return (f"the server of {model} does not take {', '.join(result.without)}: going on without",)
 
 
 def _named(call: ToolUseBlock, screen: Callable[[str], str]) -> str:
@@ -174,15 +183,18 @@ def _told(
     result: TurnResult, outcomes: list[ToolOutcome], before: tuple[Message, ...], screen: Callable[[str], str]
 ) -> tuple[Message | None, tuple[str, ...]]:
     """What the model is told in return, null when it waits for nothing; and notes for the journal."""
-    results, loops = answers(result.tool_calls, outcomes, before, screen)
+    calls = result.tool_calls if outcomes else ()
+    results, loops = answers(calls, outcomes, before, screen)
     more = (prompts.SILENT,) if _silent(result) else _GO_ON.get(result.stop_reason, ())
     content = (*results, *(TextBlock(text=text) for text in more))
     return (Message(role="user", content=content) if content else None), loops
 
 
 def _silent(result: TurnResult) -> bool:
-    """Neither a word nor a call: that says neither that the step is done nor that it is not."""
-    return result.stop_reason in _ENDS and not result.text.strip() and not result.tool_calls
+    """Neither a word nor a call, or a call that is announced and not there: the step is neither done nor going on."""
+    if result.tool_calls:
+        return False
+    return result.stop_reason == "tool_use" or (result.stop_reason in _ENDS and not result.text.strip())
 
 
 def _failure(result: TurnResult, cut: int) -> Failure | None:

@@ -106,7 +106,7 @@ class Conversation:
             )
             proposed = await self._ask(PROPOSE_PLAN, request, ProposedPlan, title=PLAN.title)
             self._events.took(proposed.usage, proposed.cost_usd)
-            tally = tally.plus(proposed.usage, proposed.cost_usd, proposed.attempts)
+            tally = tally.plus(proposed.usage, proposed.cost_usd, proposed.attempts, proposed.notes)
             transcript, turn = proposed.transcript, turn + 1
             unusable = proposed.failure is not None and proposed.failure.code == "plan_invalid"
             if not unusable or turn == MAX_PROPOSALS:

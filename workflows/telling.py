@@ -102,6 +102,7 @@ class StreamEvents:
             critical=True,
             attempts=tally.attempts,
             transcript=transcript,
+            notes=list(tally.notes),
             compute_ms=self._step_took(),
             failure=_json(failure),
             **_spent(tally.usage, tally.cost_usd),

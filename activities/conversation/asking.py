@@ -9,7 +9,7 @@ from temporalio import activity
 from activities.commands.environment import secret_values
 from activities.commands.redaction import redact, without_values
 from activities.messages import Ask
-from activities.models.prices import PriceList
+from activities.models.prices import PriceList, prices_of
 from activities.models.provider import choose_provider
 from activities.threads import in_thread
 from orchex.domain.compiled import RunContext
@@ -18,8 +18,10 @@ from orchex.domain.turn import Block, TextBlock, ThinkingBlock, TokenUsage, Tool
 from orchex.store.blobs import BlobStore
 from orchex.store.turns import Attempt, BudgetHeld, Ceiling, Estimate, Turns
 
-CHARACTERS_PER_TOKEN = 3.2
-"""Of source code and English, on the cautious side: a reservation should not be too small."""
+BYTES_PER_TOKEN = 3.2
+"""Of source code and English, on the cautious side: a reservation should not be too small. Of scripts that take three
+bytes a character, about a token each.
+"""
 
 
 HELD_SECONDS = 0.5
@@ -59,7 +61,8 @@ class Asker:
         self, run: RunContext, stream: str, key: str, ask: Ask, request: TurnRequest, environ: Mapping[str, str]
     ) -> str:
         attempt = Attempt(key, activity.info().attempt, run.execution_id, stream, ask.model)
-        price = self._prices.price_of(ask.model, activity.info().started_time)
+        prices = await in_thread(prices_of, environ, self._prices)
+        price = prices.price_of(ask.model, activity.info().started_time)
         size = tokens_of(request)
         estimate = Estimate(
             input=size,
@@ -100,9 +103,8 @@ class Asker:
 
 def tokens_of(request: TurnRequest) -> int:
     """About how many tokens a request has."""
-    characters = len(request.system) + sum(len(tool.model_dump_json()) for tool in request.tools)
-    characters += sum(len(message.model_dump_json()) for message in request.messages)
-    return int(characters / CHARACTERS_PER_TOKEN)
+    parts = [request.system, *(part.model_dump_json() for part in (*request.tools, *request.messages))]
+    return int(sum(len(part.encode()) for part in parts) / BYTES_PER_TOKEN)
 
 
 def _ceilings(run: RunContext, stream: str, ask: Ask) -> list[tuple[Ceiling, bool]]:

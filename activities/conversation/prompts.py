@@ -92,7 +92,10 @@ def heal_request(heal: Heal, output: str, changed: Sequence[str]) -> str:
 
 
 GO_ON = "Go on."
-SILENT = "Your answer was empty. If the step is done, say in a sentence what changed; if not, go on with it."
+SILENT = (
+    "Your answer was empty, or its call was lost. "
+    "If the step is done, say in a sentence what changed; if not, go on with it."
+)
 CUT_OFF = "Your answer was cut off at its length limit. Go on where it stopped, in smaller pieces."
 
 

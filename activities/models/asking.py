@@ -48,7 +48,8 @@ def ask(request: TurnRequest, features: frozenset[Feature], *, say_schema: bool 
     if schema is not None and (say_schema or not sent):
         texts.append(_in_words(schema))
     if texts:
-        asked["system"] = [{"type": "text", "text": "\n\n".join(texts)}]
+        said = "\n\n".join(texts)  # in a block only to be marked: some servers know no other system text than a string
+        asked["system"] = [{"type": "text", "text": said}] if Feature.CACHING in features else said
     if Feature.THINKING in features:
         asked["thinking"] = {"type": "adaptive"}
     asked["messages"] = _messages(request, features)

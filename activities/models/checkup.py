@@ -1,4 +1,4 @@
-"""Whether a model can be reached from here, and what its server lacks; asked without spending anybody's money."""
+"""Whether a model can be reached from here, and what its server lacks; asked for as good as no money."""
 
 import asyncio
 from collections.abc import Mapping
@@ -31,7 +31,7 @@ class Finding(NamedTuple):
 
 
 async def examine(environ: Mapping[str, str]) -> Finding:
-    """One list of models, which costs nothing, and a turn of a few tokens where nobody pays for it. Never raises."""
+    """One list of models, which costs nothing, and a turn of a few tokens where that does not tell. Never raises."""
     try:
         cassette = read_cassette(environ)
         if cassette is not None and cassette.mode == "replay":
@@ -57,11 +57,11 @@ async def _ask(access: Access, named: str | None) -> Finding:
             return Finding(False, f"{access.shown} takes the key, and has no {model}", f"It has: {_some(names)}.")
         return Finding(True, f"{access.shown} takes the key in {access.key_name}; {model} works where none is named")
     found = f"{access.shown} answers, {_some(names) if names else 'and lists no models'}"
-    if access.keyed:
-        return Finding(True, found)  # a turn might cost something
-    if not named and not names:
+    if access.keyed and any(name.startswith("claude-") for name in names):
+        return Finding(True, found)  # the key opens a gateway to Claude, which lacks nothing, and costs
+    if not named and not names and not access.keyed:
         return Finding(True, found, f"Name the model to use in the manifest (model: …) or in {MODEL_VARIABLES[0]}.")
-    return await _try_out(access, named or names[0], found)
+    return await _try_out(access, named or (names[0] if names else DEFAULT_MODEL), found)
 
 
 async def _try_out(access: Access, model: str, found: str) -> Finding:

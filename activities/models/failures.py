@@ -39,6 +39,8 @@ _TOO_LONG = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 
+_NO_TOOLS = re.compile(r"support.{0,20}\btools?\b|\btools?\b.{0,40}(support|require)|\btool_choice\b", re.IGNORECASE)
+
 
 def status_of(error_type: str | None) -> int:
     """The HTTP status that an error would have had, had it come before the stream began; 500 for an unknown one."""
@@ -61,7 +63,7 @@ def refusal(
     transient = status in _TRANSIENT or status > 504
     return ModelUnavailable(
         f"{access.shown} answered {status}: {words}",
-        hint=_cure(access, model, 402 if _NO_CREDIT in words else status),
+        hint=_cure(access, model, 402 if _NO_CREDIT in words else status, words),
         transient=transient,
         retry_after=_retry_after(headers or {}) if transient else None,
         usage=usage,
@@ -85,7 +87,7 @@ def told(access: Access, words: str) -> str:
     return text if len(text) <= MAX_MESSAGE else f"{text[:MAX_MESSAGE]}…"
 
 
-def _cure(access: Access, model: str, status: int) -> str:
+def _cure(access: Access, model: str, status: int, words: str) -> str:
     if status == 401:
         if access.keyed:
             return f"{access.key_name} holds a key that the server does not accept: correct it."
@@ -94,6 +96,8 @@ def _cure(access: Access, model: str, status: int) -> str:
         return "The account has no credit left, or its payment failed: see Billing in the console of the API."
     if status == 403:
         return f"The key in {access.key_name} may not use {model} or this feature: ask whoever manages the account."
+    if status in (400, 422, 500, 501) and _NO_TOOLS.search(words):
+        return "Work is done by calling tools: choose a model that can, or have its server do it (llama.cpp: --jinja)."
     where = f"Is {BASE_URL} the address of a server that speaks the Messages API?" if access.custom else ""
     if status == 404:
         return f"Is {model!r} the name of a model that the server has? {where}".rstrip()

@@ -12,17 +12,19 @@ from activities.models.asking import ask, used
 from activities.models.clients import lend
 from activities.models.digging import dig_json
 from activities.models.failures import interrupted, refusal, status_of
-from activities.models.features import Feature, go_without, lacking, refused_feature
+from activities.models.features import Feature, doubted_feature, go_without, lacking, refused_feature
 from orchex.domain.errors import ContextOverflow, ModelUnavailable
 from orchex.domain.turn import TextBlock, TurnRequest, TurnResult
 
 if TYPE_CHECKING:
-    from anthropic import AsyncAnthropic
+    from anthropic import APIStatusError, AsyncAnthropic
     from httpx2 import Response
 
 _ALL = frozenset(Feature)
 _OF_FORM = frozenset({400, 422, 500, 501})
 """Statuses with which servers refuse a member that they do not know."""
+
+_OF_DOUBT = _OF_FORM - {500}
 
 _NAMED_MODELS = 10
 _LIST_SECONDS = 10.0
@@ -42,12 +44,13 @@ class Patience:
 
 
 class _Refused(Exception):
-    """The server said no. ``said`` is its own words."""
+    """The server said no. ``said`` is its own words; ``streaming``: it said so in a stream."""
 
-    def __init__(self, status: int, said: str, headers: Mapping[str, str]) -> None:
+    def __init__(self, status: int, said: str, headers: Mapping[str, str], *, streaming: bool = False) -> None:
         self.status = status
         self.said = said
         self.headers = headers
+        self.streaming = streaming
 
 
 class MessagesProvider:
@@ -60,18 +63,40 @@ class MessagesProvider:
         self._patience = patience or Patience()
 
     async def turn(self, request: TurnRequest) -> TurnResult:
-        """Raises ModelUnavailable, with what the attempt cost as far as the server told, and ContextOverflow."""
+        """Raises ModelUnavailable, with what the attempt cost as far as the server told, and ContextOverflow.
+
+        A server that complains of something it does not know, and not of what, is asked with less and less.
+        """
+        before = lacking(self._access, request.model)
+        doubted = frozenset[Feature]()
+        complaint: ModelUnavailable | ContextOverflow | None = None
         async with lend(self._access) as client:
             while True:
-                features = _ALL - lacking(self._access, request.model)
+                features = _ALL - lacking(self._access, request.model) - doubted
                 answer = Answer()
                 try:
-                    return await self._attempt(client, request, features, answer)
+                    result = await self._attempt(client, request, features, answer)
+                    break
                 except _Refused as no:
-                    feature = refused_feature(no.said, used(request, features)) if no.status in _OF_FORM else None
-                    if feature is None:
-                        raise await self._error(client, request.model, no, answer) from None
-                go_without(self._access, request.model, feature)
+                    sent = used(request, features) - ({Feature.STREAMING} if no.streaming else set())
+                    named = refused_feature(no.said, sent) if no.status in _OF_FORM else None
+                    if named is not None:
+                        go_without(self._access, request.model, named)
+                        continue
+                    complaint = complaint or await self._error(client, request.model, no, answer)
+                    doubt = self._doubt(no, sent)
+                    if doubt is None:
+                        raise complaint from None
+                    doubted |= {doubt}
+        for feature in doubted:
+            go_without(self._access, request.model, feature)
+        return result.model_copy(update={"without": tuple(sorted(lacking(self._access, request.model) - before))})
+
+    def _doubt(self, no: _Refused, sent: frozenset[Feature]) -> Feature | None:
+        """What to leave out next; Claude's own server is never in doubt."""
+        if not self._access.custom or no.streaming or no.status not in _OF_DOUBT:
+            return None
+        return doubted_feature(no.said, sent)
 
     async def _attempt(
         self, client: "AsyncAnthropic", request: TurnRequest, features: frozenset[Feature], answer: Answer
@@ -82,12 +107,12 @@ class MessagesProvider:
 
         asked = ask(request, features, say_schema=self._access.custom)
         try:
-            await self._converse(client, asked, answer)
+            await self._converse(client, asked, answer, stream=Feature.STREAMING in features)
             result = answer.result()
         except TimeoutError:
             raise self._interrupted("went silent, or took too long for an answer", answer) from None
         except anthropic.APIStatusError as error:
-            raise _Refused(error.status_code, error.api_message or error.message, error.response.headers) from None
+            raise _Refused(error.status_code, _words(error), error.response.headers) from None
         except (MalformedAnswer, UnicodeDecodeError) as error:
             raise self._interrupted(f"broke off or broke the protocol: {error}", answer) from None
         except (anthropic.APIConnectionError, httpx2.HTTPError, httpx2.StreamError) as error:
@@ -97,14 +122,14 @@ class MessagesProvider:
             ) from None
         return _with_json(result) if request.output_schema is not None else result
 
-    async def _converse(self, client: "AsyncAnthropic", asked: dict[str, Any], answer: Answer) -> None:
+    async def _converse(self, client: "AsyncAnthropic", asked: dict[str, Any], answer: Answer, *, stream: bool) -> None:
         """Feed ``answer`` until the stream ends. Leaving early, as a cancel does, closes the connection."""
         patience = self._patience
         first = patience.first if self._access.custom else min(patience.first, patience.silence)
         async with (
             asyncio.timeout(patience.whole),
             asyncio.timeout(first) as silence,
-            client.messages.with_streaming_response.create(**asked, stream=True) as response,
+            client.messages.with_streaming_response.create(**asked, stream=stream) as response,
         ):
             await self._read(response.http_response, answer, silence)
 
@@ -173,7 +198,15 @@ def _object(raw: str | bytes) -> dict[str, Any]:
 def _error_in_stream(told: Mapping[str, Any]) -> _Refused:
     error = told.get("error")
     kind, said = (error.get("type"), error.get("message")) if isinstance(error, dict) else (None, None)
-    return _Refused(status_of(kind), f"{kind or 'error'} in mid-stream: {said or 'no reason given'}", {})
+    words = f"{kind or 'error'} in mid-stream: {said or 'no reason given'}"
+    return _Refused(status_of(kind), words, {}, streaming=True)
+
+
+def _words(error: "APIStatusError") -> str:
+    """What a server said in refusing, whatever form it has for that."""
+    if error.api_message:
+        return error.api_message
+    return json.dumps(error.body) if isinstance(error.body, dict | list) else error.message
 
 
 def _with_json(result: TurnResult) -> TurnResult:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -12,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from orchex.domain.errors import InvalidInput
 from orchex.domain.turn import TokenUsage
 
+VARIABLE = "ORCHEX_PRICES"
 BUILT_IN = Path(__file__).with_name("prices.yaml")
 _MILLION = Decimal(1_000_000)
 _SNAPSHOT = re.compile(r"[-@](latest|\d{8})$")
@@ -91,6 +93,24 @@ def read_prices(own: Path | None = None) -> PriceList:
     return PriceList(models if own is None else models | _read(own))
 
 
+def prices_of(environ: Mapping[str, str], otherwise: PriceList) -> PriceList:
+    """Those of the file that whoever started an execution named, as it is now. Raises InvalidInput for a bad file."""
+    name = environ.get(VARIABLE, "").strip()
+    if not name or not Path(name).is_absolute():
+        return otherwise
+    try:
+        found = Path(name).stat()
+    except OSError as error:
+        raise _bad(Path(name), error.strerror or str(error)) from None
+    return _read_once(Path(name), found.st_mtime_ns, found.st_size)
+
+
+@lru_cache(maxsize=8)
+def _read_once(own: Path, _mtime: int, _size: int) -> PriceList:
+    """The prices under a file as it was when it had this age and size."""
+    return read_prices(own)
+
+
 def _read(path: Path) -> dict[str, tuple[Price, ...]]:
     import yaml
 
@@ -112,5 +132,5 @@ def _read(path: Path) -> dict[str, tuple[Price, ...]]:
 def _bad(path: Path, reason: str) -> InvalidInput:
     return InvalidInput(
         f"the prices in {path} cannot be used: {reason}",
-        hint=f"Correct the file, or unset ORCHEX_PRICES. {BUILT_IN} shows the form.",
+        hint=f"Correct the file, or unset {VARIABLE}. {BUILT_IN} shows the form.",
     )

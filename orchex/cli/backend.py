@@ -153,11 +153,13 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
 
 
 def environment() -> dict[str, str]:
-    """What commands inherit of this process: all variables that are text. A cassette is named by its whole path."""
+    """What commands inherit of this process: all variables that are text. Files of ours are named by their whole path."""
     kept = {name: value for name, value in os.environ.items() if _is_text(name + value)}
     mode, _, file = kept.get("ORCHEX_CASSETTE", "").partition(":")
     if file:
         kept["ORCHEX_CASSETTE"] = f"{mode}:{Path(file).expanduser().absolute()}"
+    if kept.get("ORCHEX_PRICES"):
+        kept["ORCHEX_PRICES"] = str(Path(kept["ORCHEX_PRICES"]).expanduser().absolute())
     return kept
 
 

@@ -124,7 +124,10 @@ class TurnRequest(BaseModel):
 
 
 class TurnResult(BaseModel):
-    """A provider's answer. ``model`` is the one that really answered, when the provider says so."""
+    """A provider's answer. ``model`` is the one that really answered, when the provider says so.
+
+    ``without`` names parts of the API that its server turned out to lack when this was asked.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -132,6 +135,7 @@ class TurnResult(BaseModel):
     stop_reason: StopReason
     usage: TokenUsage = TokenUsage()
     model: str | None = None
+    without: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:

@@ -64,6 +64,8 @@ SHORTEST_ANSWER = 256
 ROOMY_ANSWER = 4_000
 """Tokens: for less than this it is worth waiting until other streams give back what they reserved and did not use."""
 
+_NO_BOUND = 10**9
+
 HELD_FOR = timedelta(minutes=15)
 """A reservation that is older counts as used: whoever made it may be gone for good."""
 
@@ -232,13 +234,14 @@ def _room(ceiling: Ceiling, spent: Spent, estimate: Estimate) -> int:
     if ceiling.tokens is not None:
         rooms.append(ceiling.tokens - spent.usage.total - estimate.input)
     if ceiling.cost_usd is not None:
-        if spent.cost_usd is None or estimate.input_usd is None or not estimate.output_usd:
+        if spent.cost_usd is None or estimate.input_usd is None or estimate.output_usd is None:
             raise BudgetExceeded(
                 f"maxCostUsd of {ceiling.whose} cannot be held: the price of the model is not known",
                 hint="Name its price in the file of ORCHEX_PRICES, or bound maxTokens instead.",
             )
-        rooms.append(int((ceiling.cost_usd - spent.cost_usd - estimate.input_usd) / estimate.output_usd))
-    return min(rooms, default=10**9)
+        left = ceiling.cost_usd - spent.cost_usd - estimate.input_usd
+        rooms.append(int(left / estimate.output_usd) if estimate.output_usd else _NO_BOUND if left >= 0 else 0)
+    return min(rooms, default=_NO_BOUND)
 
 
 def _exceeded(ceiling: Ceiling, spent: Spent, estimate: Estimate) -> BudgetExceeded:

@@ -4,6 +4,7 @@ import json
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from orchex.store.tables import TurnRow
 from tests.chaos.harness import Lab, Outcome, files_of
 from tests.cli.conftest import environment
 from tests.e2e import model_story as story
+from tests.fakes.messages_rules import Profile
 from tests.fakes.messages_script import Answer, Asked
 from tests.fakes.messages_server import MessagesServer, serve
 
@@ -210,6 +212,7 @@ def test_every_turn_that_is_asked_again_is_told(lab: Lab) -> None:
         pytest.param(Answer(text="Well, let me", stop_reason="max_tokens"), id="cut off at max_tokens"),
         pytest.param(Answer(text="One moment.", stop_reason="pause_turn"), id="a pause"),
         pytest.param(Answer(thinking="Hm."), id="a thought and nothing else"),
+        pytest.param(Answer(text="I call.", stop_reason="tool_use"), id="a call that is announced and not there"),
         pytest.param(Answer(thinking="Hm, let me", stop_reason="max_tokens"), id="cut off in a thought"),
         pytest.param(
             Answer(text="So much to read", stop_reason="model_context_window_exceeded"), id="the window is full"
@@ -284,6 +287,30 @@ def test_a_refusal_ends_the_execution_with_its_work_kept(lab: Lab) -> None:
     assert files_of(project) == before
     assert "mul.py" in tell(lab, "diff", outcome.execution)
     assert server.asked_again() == []
+
+
+def test_what_a_model_called_before_it_refused_is_not_done(lab: Lab) -> None:
+    calls = [("create", {"path": "x.py", "file_text": "x\n"}), ("run_command", {"command": "echo x > y.txt"})]
+    project = story.project(lab)
+    with scripted(lab, once(second_step, Answer(text="No.", tools=calls, stop_reason="refusal"))):
+        outcome = lab.run(story.MANIFEST, project)
+        shown = tell(lab, "diff", outcome.execution)
+    assert outcome.code == 1
+    assert "mul.py" in shown
+    assert "x.py" not in shown
+    assert "y.txt" not in shown
+    assert "run_command" not in outcome.said
+
+
+def test_what_a_server_lacks_is_told_once_where_it_turns_out(lab: Lab) -> None:
+    project = story.project(lab)
+    profile = Profile(refuses=("thinking", "strict"), streams=False)
+    with scripted(lab, lambda asked: replace(story.answer(asked), thinking=None), profile=profile) as server:
+        outcome = lab.run(story.MANIFEST, project)
+    well_ended(outcome, project)
+    assert outcome.said.count("does not take streaming, thinking: going on without") == 1
+    assert outcome.said.count("does not take strict tools: going on without") == 1
+    assert [entry.status for entry in server.turns].count(400) == 3
 
 
 def test_a_request_that_is_too_long_is_shortened_and_asked_again(lab: Lab) -> None:

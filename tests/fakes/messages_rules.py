@@ -119,6 +119,7 @@ class Profile:
     """What a server knows. ``refuses`` are members it answers 400 to; ``lists`` and ``counts`` its other endpoints.
 
     ``keyed``: wants a key. ``strict``: refuses all that the API refuses; a lesser server lets unknown members pass.
+    ``streams``: answers piece by piece. ``complaint``: its words for what it refuses.
     """
 
     refuses: tuple[str, ...] = ()
@@ -126,6 +127,8 @@ class Profile:
     counts: bool = True
     keyed: bool = True
     strict: bool = True
+    streams: bool = True
+    complaint: str = "{}: Extra inputs are not permitted"
 
 
 PROFILES = {
@@ -159,7 +162,9 @@ def check_body(body: object, profile: Profile, *, counting: bool = False) -> Jso
     for name in profile.refuses:
         where = next(_places(body, name), None)
         if where is not None:
-            raise invalid(f"{where}: Extra inputs are not permitted")
+            raise invalid(profile.complaint.format(where))
+    if body.get("stream") and not profile.streams:
+        raise invalid("This server does not support streaming")
     if profile.strict:
         for rule in _RULES:
             rule(body, counting)

@@ -230,6 +230,10 @@ class MessagesServer:
             answer = Answer(status=400, message=f"the script failed: {error!r}")
         if answer.wait and await _left(reader, answer.wait):
             return False
+        if answer.raw is not None:
+            kind = answer.content_type or "text/event-stream"
+            await self._send_raw(entry, writer, answer.status, answer.raw.encode(), kind)
+            return False
         if answer.status != 200:
             kind = answer.kind or ERRORS.get(answer.status, "api_error")
             headers = dict(answer.headers)
@@ -237,9 +241,6 @@ class MessagesServer:
                 headers["retry-after"] = str(answer.retry_after)
             await self._send_error(entry, writer, answer.status, kind, answer.message or kind, headers)
             return True
-        if answer.raw is not None:
-            await self._send_raw(entry, writer, 200, answer.raw.encode(), answer.content_type or "text/event-stream")
-            return False
         message = self._message(body, answer, entry.number)
         if not body.get("stream"):
             await self._send(entry, writer, 200, message)

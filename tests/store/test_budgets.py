@@ -188,6 +188,14 @@ def test_a_bound_on_the_cost_bounds_the_answers_length(turns: Turns, execution_i
         turns.reserve(attempt(execution_id, "k2"), PRICED, 10_000, dollars(0.0110001))
 
 
+def test_a_model_that_costs_nothing_has_a_price(turns: Turns, execution_id: str) -> None:
+    assert turns.reserve(attempt(execution_id), Estimate(100, 0.0, 0.0), 5000, dollars(0.01)) == 5000
+    assert turns.reserve(attempt(execution_id, "k2"), Estimate(100, 0.005, 0.0), 5000, dollars(0.01)) == 5000
+    turns.settle(attempt(execution_id, "k2"), TokenUsage(input=100), 0.005)
+    with pytest.raises(BudgetExceeded, match="are spent"):
+        turns.reserve(attempt(execution_id, "k"), Estimate(100, 0.006, 0.0), 5000, dollars(0.01))
+
+
 def test_a_bound_on_the_cost_cannot_be_held_without_a_price(turns: Turns, execution_id: str) -> None:
     with pytest.raises(BudgetExceeded, match="price of the model is not known") as raised:
         turns.reserve(attempt(execution_id), FREE, 1000, dollars(100))

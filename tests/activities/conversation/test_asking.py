@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -12,13 +13,13 @@ import pytest_asyncio
 from sqlmodel import select
 from temporalio.testing import ActivityEnvironment
 
-from activities.conversation.asking import Answer, Asker
+from activities.conversation.asking import Answer, Asker, tokens_of
 from activities.messages import Ask
 from activities.models.clients import close_clients
 from activities.models.features import forget_features
 from activities.models.prices import read_prices
 from orchex.domain.compiled import RunContext
-from orchex.domain.errors import BudgetExceeded, ContextOverflow, ModelUnavailable
+from orchex.domain.errors import BudgetExceeded, ContextOverflow, InvalidInput, ModelUnavailable
 from orchex.domain.turn import Message, TextBlock, ToolUseBlock, TurnRequest
 from orchex.store.blobs import BlobStore
 from orchex.store.database import Database, open_database
@@ -167,6 +168,26 @@ async def test_a_model_without_a_price_costs_null_and_has_no_bound_on_dollars(de
         with pytest.raises(BudgetExceeded, match="price of the model is not known"):
             await desk.ask("other", model="its-own-model", max_cost_usd=100)
     assert len(server.turns) == 1
+
+
+async def test_prices_are_those_of_whoever_started_the_execution_as_they_are_now(desk: Desk) -> None:
+    own = desk.home / "prices.yaml"
+    desk.environ["ORCHEX_PRICES"] = str(own)
+    costs = []
+    with desk.server(fake.Answer(text="Something.", usage={"input_tokens": 0, "output_tokens": 1_000_000})):
+        for price in (3, 5):
+            own.write_text(f"version: 1\nmodels: {{its-own-model: [{{input: 0, output: {price:03}}}]}}")
+            os.utime(own, (price, price))
+            costs.append((await desk.ask(f"k{price}", model="its-own-model", max_cost_usd=100)).cost_usd)
+        own.write_text("version: 1\nmodels: [")
+        with pytest.raises(InvalidInput, match=r"prices\.yaml"):
+            await desk.ask("bad", model="its-own-model")
+    assert costs == [3, 5]
+
+
+async def test_a_text_in_a_script_of_many_bytes_reserves_about_a_token_a_character(desk: Desk) -> None:
+    told = Message(role="user", content=(TextBlock(text="持久的工作流程" * 1000),))
+    assert tokens_of(REQUEST.model_copy(update={"messages": (told,)})) > 6000
 
 
 async def test_a_server_that_is_not_there_reserves_nothing_for_ever(desk: Desk) -> None:

@@ -1,5 +1,6 @@
 """What can be said of a model before anybody works with it."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from activities.models.checkup import examine
 from activities.models.provider import choose_provider
 from orchex.domain.turn import Message, TextBlock, TurnRequest
+from tests.fakes.messages_rules import PROFILES
 from tests.fakes.messages_server import serve
 
 KEY = "sk-ant-secret-0123456789"
@@ -42,7 +44,24 @@ async def test_a_server_that_gives_no_answer_does_not_work() -> None:
     assert "out of memory" in finding.found
 
 
-async def test_nobodys_money_is_spent_where_there_is_a_key() -> None:
+@pytest.mark.parametrize(("key", "works"), [(KEY, True), ("sk-ant-another-0123456789", False)])
+async def test_a_key_is_tried_out_where_no_list_of_models_asks_for_it(key: str, works: bool) -> None:
+    profile = replace(PROFILES["llama.cpp"], refuses=("thinking",))
+    with serve([{"text": "ok"}], profile=profile, keys=[KEY]) as server:
+        finding = await examine({"ANTHROPIC_BASE_URL": server.url, "ANTHROPIC_API_KEY": key, "ORCHEX_MODEL": "small"})
+    assert finding.works == works
+    assert ("small works without thinking" in finding.found) == works
+    assert works or "ANTHROPIC_API_KEY" in finding.cure
+
+
+async def test_a_server_with_a_list_and_a_key_is_tried_out_unless_it_is_claude_s() -> None:
+    with serve([{"text": "ok"}], models=["qwen"]) as server:
+        finding = await examine({"ANTHROPIC_BASE_URL": server.url, "ANTHROPIC_API_KEY": KEY})
+    assert "qwen works" in finding.found
+    assert [entry.body["max_tokens"] for entry in server.turns] == [16]
+
+
+async def test_nobodys_money_is_spent_where_the_list_tells_that_the_key_is_right() -> None:
     with serve([{"text": "dear"}]) as server:
         finding = await examine({"ANTHROPIC_BASE_URL": server.url, "ANTHROPIC_API_KEY": KEY})
     assert finding.works

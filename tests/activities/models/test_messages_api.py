@@ -313,7 +313,7 @@ class TestFailures:
         [
             ({"retry-after": "7"}, 7, 7),
             ({"retry-after": "7", "retry-after-ms": "250"}, 0.25, 0.25),
-            ({"retry-after": email.utils.formatdate(time.time() + 90, usegmt=True)}, 60, 90),
+            ({"retry-after": email.utils.formatdate(time.time() + 36_000, usegmt=True)}, 1, 36_000),
             ({"retry-after": email.utils.formatdate(time.time() - 90, usegmt=True)}, 0, 0),
             ({"retry-after": "-3"}, 0, 0),
             ({"retry-after": "999999999"}, 86400, 86400),
@@ -446,7 +446,66 @@ class TestLesserServers:
                     assert (await provider(server).turn(asked)).text == '{"steps": ["a"]}'
         assert [entry.status for entry in server.turns] == [400, 200, 200]
         assert len([record for record in caplog.records if "going on without" in record.message]) == 1
-        assert "steps" in server.turns[-1].body["system"][0]["text"]
+        assert "steps" in str(server.turns[-1].body["system"])
+
+    async def test_a_server_that_does_not_stream_answers_in_one_piece(self) -> None:
+        with serve([{"text": "ok", "thinking": "Hm."}], profile=Profile(streams=False)) as server:
+            answers = [await provider(server).turn(request()) for _ in range(2)]
+        assert [answer.text for answer in answers] == ["ok", "ok"]
+        assert [answer.without for answer in answers] == [("streaming",), ()]
+        assert [entry.body.get("stream", False) for entry in server.turns] == [True, False, False]
+
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            {"status": 500, "message": "the stream broke off"},
+            {"error": "api_error", "message": "streaming is not possible now", "error_after": 0},
+        ],
+    )
+    async def test_a_stream_that_breaks_off_is_no_server_without_streams(self, answer: dict[str, Any]) -> None:
+        with serve([answer, {"text": "ok"}]) as server:
+            assert (await fails(server)).transient
+            assert (await provider(server).turn(request())).without == ()
+        assert all(entry.body["stream"] for entry in server.turns)
+
+    @pytest.mark.parametrize("complaint", ["Bad Request", "unknown field", "Unprocessable Entity"])
+    async def test_a_server_that_does_not_say_what_it_lacks_is_asked_with_less_and_less(self, complaint: str) -> None:
+        profile = Profile(refuses=("thinking", "strict"), complaint=complaint)
+        with serve([{"text": "ok"}], profile=profile) as server:
+            for expected in (("strict tools", "thinking"), ()):
+                assert (await provider(server).turn(request(tools=TOOLS))).without == expected
+        assert [entry.status for entry in server.turns] == [400, 400, 200, 200]
+
+    async def test_a_request_that_is_wrong_however_little_it_asks_for_teaches_nothing_of_the_server(self) -> None:
+        script = [{"status": 400, "message": "Bad Request"}] * 4 + [{"text": "ok"}]
+        with serve(script) as server:
+            error = await fails(server)
+            answer = await provider(server).turn(request())
+        assert not error.transient
+        assert "Bad Request" in error.message
+        assert [len(entry.body) for entry in server.turns[:4]] == sorted(
+            (len(entry.body) for entry in server.turns[:4]), reverse=True
+        )
+        assert answer.without == ()
+        assert "thinking" in server.turns[-1].body
+
+    async def test_a_server_that_knows_a_system_text_as_a_string_only_gets_one(self) -> None:
+        script = [{"status": 422, "message": "body -> system: Input should be a valid string"}, {"text": "ok"}]
+        with serve(script) as server:
+            assert (await provider(server).turn(request(system="S"))).without == ("prompt caching",)
+        assert server.turns[-1].body["system"] == "S"
+
+    async def test_a_model_that_cannot_call_tools_is_told_with_what_to_do(self) -> None:
+        with serve([{"status": 400, "message": "tiny does not support tools"}]) as server:
+            error = await fails(server, tools=TOOLS)
+        assert "choose a model that can" in error.hint
+        assert len(server.turns) == 1
+
+    async def test_words_of_a_refusal_are_told_whatever_form_they_have(self) -> None:
+        body = '{"detail": [{"loc": ["body", "max_tokens"], "msg": "too large"}]}'
+        with serve([{"status": 400, "raw": body, "content_type": "application/json"}]) as server:
+            error = await fails(server)
+        assert '"max_tokens"], "msg": "too large"' in error.message
 
     async def test_a_bare_server_gets_a_bare_request(self) -> None:
         said = 'Sure! Here it is:\n```json\n{"steps": ["a", "b"]}\n```\nGood luck.'
