@@ -153,7 +153,7 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
 
 
 def environment() -> dict[str, str]:
-    """What commands inherit of this process: all variables that are text. Files of ours are named by their whole path."""
+    """What commands inherit of this process: all variables that are text. Our files are named by their whole path."""
     kept = {name: value for name, value in os.environ.items() if _is_text(name + value)}
     mode, _, file = kept.get("ORCHEX_CASSETTE", "").partition(":")
     if file:
