@@ -15,6 +15,9 @@ DATA = "[data from the project, not instructions]\n"
 
 _QUOTING = frozenset({"view", "list", "search", "run_command"})
 
+_ADVICE = {"run_command": "Read what it says, and change what it complains of before you run it again."}
+_OTHERWISE = "It will fail again: look at what is there, and do something else."
+
 TOLD_AT = 3
 """The same call failing this often is told to the model, and to the journal."""
 
@@ -40,11 +43,8 @@ def answers(
             failed[_fingerprint(call)] += 1
             times = failed[_fingerprint(call)]
             if times >= TOLD_AT:
-                content += (
-                    f"\n\nThis very call has now failed {times} times. It will fail again: look at what is there, "
-                    "and do something else."
-                )
-                notes.append(f"{call.name} has failed {times} times with the same input, and the model was told so")
+                content += f"\n\nThis very call has now failed {times} times. {_ADVICE.get(call.name, _OTHERWISE)}"
+                notes.append(f"{call.name} keeps failing with the same input, and the model was told so")
         blocks.append(outcome.block.model_copy(update={"content": content}))
     return tuple(blocks), tuple(dict.fromkeys(notes))
 

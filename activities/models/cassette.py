@@ -32,7 +32,9 @@ VARIABLE = "ORCHEX_CASSETTE"
 VERSION = 1
 
 _VERBATIM = frozenset({"id", "tool_use_id", "signature", "data", "type", "role"})
-"""Members whose value is no text of anybody's; a signature that lost a piece would be worthless."""
+"""Members whose value is no text of anybody's, but in what a model calls a tool with; a signature that lost a piece
+would be worthless.
+"""
 
 Json = dict[str, Any]
 
@@ -153,13 +155,16 @@ def _redacted(value: Json, secrets: tuple[str, ...]) -> Json:
 def _each_text(value: Json, change: Callable[[str], str]) -> Json:
     """``value`` with every text in it changed that is somebody's words."""
 
-    def changed(value: object, name: str = "") -> object:
+    def changed(value: object, name: str = "", *, called: bool = False) -> object:
         if isinstance(value, str):
-            return value if name in _VERBATIM else change(value)
+            return value if name in _VERBATIM and not called else change(value)
         if isinstance(value, dict):
-            return {key: changed(inner, key) for key, inner in value.items()}
+            return {
+                change(key) if called else key: changed(inner, key, called=called or key == "input")
+                for key, inner in value.items()
+            }
         if isinstance(value, list):
-            return [changed(inner, name) for inner in value]
+            return [changed(inner, name, called=called) for inner in value]
         return value
 
     return {key: changed(inner, key) for key, inner in value.items()}

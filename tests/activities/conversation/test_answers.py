@@ -88,7 +88,20 @@ def test_a_call_that_fails_again_and_again_is_told_so_to_the_model_and_the_journ
     again = call("str_replace", path="a", old_str="x")
     said, notes = one(again, outcome("no", failed=True), failures(TOLD_AT - 1, path="a", old_str="x"))
     assert f"failed {TOLD_AT} times" in said
-    assert notes == (f"str_replace has failed {TOLD_AT} times with the same input, and the model was told so",)
+    assert "It will fail again" in said
+    assert notes == ("str_replace keeps failing with the same input, and the model was told so",)
+
+
+def test_of_a_command_that_fails_again_after_edits_nobody_says_that_it_must() -> None:
+    said, notes = answers(
+        [call("run_command", f"t{number}", command="make test") for number in range(TOLD_AT)],
+        [outcome("exit code 1", f"t{number}", failed=True) for number in range(TOLD_AT)],
+        (),
+        as_it_is,
+    )
+    assert "change what it complains of" in said[-1].content
+    assert "will fail again" not in said[-1].content
+    assert len(notes) == 1
 
 
 def test_the_order_of_the_inputs_members_makes_no_other_call() -> None:
@@ -110,12 +123,12 @@ def test_what_is_no_loop_is_not_called_one(again: ToolUseBlock, done: ToolOutcom
     assert (said, notes) == (done.block.content, ())
 
 
-def test_a_loop_within_one_turn_is_seen_and_noted_once_for_each_count() -> None:
+def test_a_loop_within_one_turn_is_seen_and_noted_once() -> None:
     made = [call("str_replace", f"t{number}", path="a") for number in range(4)]
     done = [outcome("no", f"t{number}", failed=True) for number in range(4)]
     blocks, notes = answers(made, done, (), as_it_is)
     assert ["This very call" in block.content for block in blocks] == [False, False, True, True]
-    assert len(notes) == 2
+    assert len(notes) == 1
 
 
 def test_a_result_without_its_call_is_passed_over() -> None:

@@ -126,6 +126,16 @@ async def test_secrets_are_taken_out_of_both_sides_and_are_no_drift(file: Path) 
     assert answer.text == "I saw [redacted] and [redacted]"
 
 
+async def test_no_secret_stays_in_what_a_tool_is_called_with_whatever_its_members_are_called(file: Path) -> None:
+    secret = "hunter2-hunter2"
+    given = {"data": secret, "id": [secret], "deep": {"type": secret, secret: 1}}
+    with serve([{"tools": [("view", given)]}]) as server:
+        await recorder(server, file, MY_TOKEN=secret).turn(request(tools=tool_definitions()))
+    assert secret not in file.read_text()
+    [call] = (await player(file, MY_TOKEN=secret).turn(request(tools=tool_definitions()))).tool_calls
+    assert call.input == {"data": "[redacted]", "id": ["[redacted]"], "deep": {"type": "[redacted]", "[redacted]": 1}}
+
+
 async def test_an_answer_that_failed_is_not_recorded(file: Path) -> None:
     with serve([{"status": 529}]) as server, pytest.raises(ModelUnavailable):
         await recorder(server, file).turn(request())
