@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from activities.commands.environment import secret_values
 from activities.commands.redaction import redact
 from activities.context import gather, project_brief, render
 from activities.edits.paths import WorkTree
+from activities.kept_secrets import known_secrets
 from orchex.domain.compiled import CompiledStream
 
 
@@ -31,7 +31,7 @@ def context_of(
     ``cache`` is the folder in which is kept what parsers found; ``listed`` are the files there are (None: all in
     ``root``). Raises :class:`InvalidInput` for patterns that leave the root.
     """
-    secrets = secret_values(environ)
+    secrets = known_secrets(root, environ)
 
     def safe(text: str) -> str:
         return redact(text, secrets)

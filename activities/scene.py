@@ -1,15 +1,17 @@
 """Where one step's commands run: the workspace, seen at the project's own path, with the user's environment."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
-from activities.commands.environment import command_environment, secret_values
+from activities.commands.environment import command_environment
 from activities.commands.redaction import redact
 from activities.commands.resolve import resolve
 from activities.commands.runner import CommandRunner
 from activities.commands.sandbox.policy import SandboxPolicy
 from activities.commands.spec import CommandOutcome, CommandSpec
 from activities.dependencies import mount_plan
+from activities.kept_secrets import known_secrets
 from activities.messages import StepRequest
 from activities.noise import relative
 from activities.untrusted import Confinement
@@ -71,13 +73,18 @@ class Scene:
             timeout=timeout_ms / 1000 if timeout_ms else None,
             mounts=mounts,
             log_path=self._log_path(),
-            secrets=tuple(secret_values(self.environ)),
+            secrets=self.secrets,
         )
 
     def screen(self, text: str) -> str:
         """``text`` as a model may see it: without secrets, and without telling where the project lies."""
         roots = (self.workspace.repository.folder, self.workspace.root)
-        return redact(relative(text, roots), secret_values(self.environ))
+        return redact(relative(text, roots), self.secrets)
+
+    @cached_property
+    def secrets(self) -> tuple[str, ...]:
+        """What nobody is to be told: of the environment, and of the project as it was when the attempt began to act."""
+        return known_secrets(self.workspace.root, self.environ)
 
     @property
     def log(self) -> str | None:

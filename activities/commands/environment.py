@@ -24,7 +24,7 @@ _SECRET_NAME = re.compile(
     re.IGNORECASE,
 )
 _USERINFO = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://([^\s/@:]*):([^\s/@]+)@")
-_SHORTEST_SECRET = 8
+SHORTEST_SECRET = 8
 
 
 def command_environment(
@@ -66,10 +66,14 @@ def secret_values(env: Mapping[str, str]) -> list[str]:
     """
     found: set[str] = set()
     for name, value in env.items():
-        if _SECRET_NAME.search(name):
+        if names_a_secret(name):
             found.add(value.strip())
         found.update(password for _, password in _USERINFO.findall(value))
-    return sorted((value for value in found if len(value) >= _SHORTEST_SECRET), key=lambda it: (-len(it), it))
+    return sorted((value for value in found if len(value) >= SHORTEST_SECRET), key=lambda it: (-len(it), it))
+
+
+def names_a_secret(name: str) -> bool:
+    return _SECRET_NAME.search(name) is not None
 
 
 def _passes(name: str, value: str, pass_env: Sequence[str]) -> bool:

@@ -52,7 +52,8 @@ streams:
     context: {{files: ["*.py", "id_rsa"], depth: moderate}}
     constraints: {{timeout: 120000}}
     commands:
-      - command: "echo {IN_COMMAND}; echo {IN_OUTPUT}; echo $DEPLOY_TOKEN $PASSED_TOKEN; cat key.py; test -e done.txt"
+      - command: |-
+          echo {IN_COMMAND}; echo {IN_OUTPUT}; echo $DEPLOY_TOKEN $PASSED_TOKEN; cat key.py .env; test -e done.txt
         critical: true
 """
 
@@ -70,7 +71,7 @@ def script(asked: Asked) -> Answer:
     looking += [("view", {"path": "id_rsa", "view_range": [2, 3]}), ("search", {"pattern": "canary|MII"})]
     return [
         Answer(tools=looking),
-        Answer(tools=[("run_command", {"command": TRIED}), ("run_command", {"command": "cat app.py key.py"})]),
+        Answer(tools=[("run_command", {"command": TRIED}), ("run_command", {"command": "cat app.py key.py .env"})]),
         Answer(
             thinking=f"The key is {KEY}.",
             text=f"It says {KEY} and {VALUES[0]}.",
@@ -116,7 +117,7 @@ def told(lab: Lab) -> tuple[MessagesServer, str, str]:
 OWN = ("x-api-key", "authorization", "x-canary")
 """Headers by which a server lets somebody in."""
 
-SHAPES = (IN_SOURCE, IN_TASK, IN_COMMAND, IN_OUTPUT, BODY)
+SHAPES = (TRACKED_ENV, IN_SOURCE, IN_TASK, IN_COMMAND, IN_OUTPUT, BODY)
 
 
 @pytest.mark.parametrize("secret", [*VALUES, *SHAPES, KEY])
@@ -150,7 +151,7 @@ def test_no_value_of_the_environment_is_kept_anywhere(
     assert _files_with(lab.home, secret) == []
 
 
-@pytest.mark.parametrize("secret", [IN_SOURCE, IN_OUTPUT, BODY])
+@pytest.mark.parametrize("secret", [TRACKED_ENV, IN_SOURCE, IN_OUTPUT, BODY])
 def test_what_has_the_shape_of_a_key_is_in_no_event_transcript_log_or_history(
     lab: Lab, told: tuple[MessagesServer, str, str], secret: str
 ) -> None:
