@@ -96,8 +96,9 @@ class StreamActivities:
 
     def _context(self, request: OpenStream, root: Path, environ: Mapping[str, str]) -> Briefing:
         """A dry run reads the person's own folder: of that, what a workspace would hold."""
-        listed = listed_files(self._projects.get(request.run.project)) if request.run.dry_run else None
-        return context_of(root, request.stream, environ, self._parses, listed=listed)
+        repository = self._projects.get(request.run.project)
+        listed = listed_files(repository) if request.run.dry_run else None
+        return context_of(root, request.stream, environ, self._parses, listed=listed, origin=repository.folder)
 
     def _plan(self, request: OpenStream) -> PlanOutline:
         stream = request.stream
@@ -122,7 +123,8 @@ class StreamActivities:
     def _notes(self, request: OpenStream, root: Path) -> tuple[str, ...]:
         """A runbook reads no context, but what its manifest names and is not there is worth a word."""
         stream = request.stream
-        return gather(root, stream.files, budget=NO_LIMIT).notes[:MAX_NOTES] if stream.files else ()
+        origin = self._projects.get(request.run.project).folder
+        return gather(root, stream.files, budget=NO_LIMIT, origin=origin).notes[:MAX_NOTES] if stream.files else ()
 
     @activity.defn(name=FINISH_STREAM)
     async def finish_stream(self, request: FinishStream) -> FinishedStream:

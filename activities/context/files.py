@@ -19,13 +19,15 @@ Entry = tuple[str, os.stat_result | None]
 
 
 class ProjectFiles:
-    """``listed`` are the files if the caller knows them; else the folders are walked.
+    """``listed`` are the files if the caller knows them; else the folders are walked. ``origin`` is the folder that
+    ``tree`` is a copy of, if it is one.
 
     ``unsearched`` says, once the files are listed, that there were more of them than are looked at.
     """
 
-    def __init__(self, tree: WorkTree, listed: Sequence[str] | None) -> None:
+    def __init__(self, tree: WorkTree, listed: Sequence[str] | None, origin: WorkTree | None = None) -> None:
         self.tree = tree
+        self._origin = origin
         self.unsearched = ""
         self._listed = listed
 
@@ -54,6 +56,18 @@ class ProjectFiles:
             return self.tree.status(split(path))
         except (EditRefused, OSError):
             return None
+
+    def absent(self, path: str) -> str:
+        """Why nothing here has this name: what is ignored, and what is no file, is not copied."""
+        try:
+            status = self._origin.status(split(path)) if self._origin else None
+        except (EditRefused, OSError):
+            status = None
+        if status is None:
+            return "matches no file"
+        if stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode):
+            return "ignored by the project, so it is in no workspace"
+        return f"{describe(status)}, not a file"
 
     def no_text(self, path: str, status: os.stat_result | None) -> str | None:
         """Why an entry cannot be a text to read, as far as that is told without opening it; else None."""

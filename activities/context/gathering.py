@@ -28,6 +28,7 @@ def gather(
     listed: Sequence[str] | None = None,
     budget: int | None = None,
     cache: Path | None = None,
+    origin: Path | None = None,
 ) -> ContextPack:
     """The context of a stream, in the order in which its files are worth reading.
 
@@ -36,13 +37,14 @@ def gather(
 
     ``listed`` are the project's files if the caller knows them (git does); else the folders are walked, dependency
     folders left aside. A pattern without wildcards may name what lies in those too. ``budget`` is in tokens (None:
-    the depth's default). What parsers tell is kept beneath the folder ``cache``. Raises InvalidInput for a pattern
-    that leaves the root, and for a budget too small for anything.
+    the depth's default). What parsers tell is kept beneath the folder ``cache``. ``origin`` is the folder that the
+    root is a copy of: it tells why something is not there. Raises InvalidInput for a pattern that leaves the root, and
+    for a budget too small for anything.
     """
     budget = DEFAULT_BUDGETS[depth] if budget is None else budget
     if budget < SMALLEST_BUDGET:
         raise InvalidInput(f"a context of {budget} tokens", hint=f"Allow it {SMALLEST_BUDGET} at least.")
-    project = ProjectFiles(WorkTree(root), listed)
+    project = ProjectFiles(WorkTree(root), listed, WorkTree(origin) if origin else None)
     with Parsing(ParseCache(cache) if cache else None) as parsing:
         filling = Filling(project, parsing, budget)
         graph = ImportGraph(project, parsing)

@@ -51,7 +51,7 @@ class NamedFiles:
             count += 1
             self._take(path, reason, exact=reason == "named")
         if not count:
-            self.nothing[pattern or "."] = "matches no file"
+            self.nothing[pattern or "."] = self._project.absent(pattern) if pattern else "matches no file"
 
     def _take(self, path: str, reason: str, *, exact: bool) -> None:
         known = self.candidates.get(path)

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import time
 from pathlib import Path
 
@@ -66,6 +67,22 @@ def test_a_pattern_names_files_from_the_root(root: Path, pattern: str, found: li
     assert [file.path for file in pack.files] == found
     if not found:
         assert [(left.path, left.reason) for left in pack.left_out] == [(pattern, "matches no file")]
+
+
+def test_what_a_workspace_does_not_hold_is_told_apart_from_what_there_is_not(root: Path, tmp_path: Path) -> None:
+    origin = tmp_path / "origin"
+    shutil.copytree(root, origin, symlinks=True)
+    (origin / ".env.local").write_text("A=1\n")
+    (origin / "dist").mkdir()
+    os.mkfifo(origin / "pipe")
+    pack = gather(root, [".env.local", "dist/", "pipe", "none.txt", "*.none"], origin=origin)
+    assert {left.path: left.reason for left in pack.left_out} == {
+        ".env.local": "ignored by the project, so it is in no workspace",
+        "dist/": "ignored by the project, so it is in no workspace",
+        "pipe": "a FIFO, not a file",
+        "none.txt": "matches no file",
+        "*.none": "matches no file",
+    }
 
 
 def test_the_answer_is_the_same_when_the_caller_lists_the_files(root: Path) -> None:
