@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from typing import Any
 
 from pydantic import Field
 
+from mcp_server.addresses import artifact_of
 from mcp_server.arguments import Outcome
+from mcp_server.details import Decision, Details
 from orchex.domain.diagnostic import Diagnostic
-from orchex.domain.event import EventType, JournalEntry
 from orchex.domain.execution import (
     Execution,
     ExecutionList,
@@ -41,38 +43,49 @@ def statuses(wanted: Sequence[Outcome]) -> tuple[Status, ...]:
     return tuple(status for status, name in _OUTCOMES.items() if name in wanted)
 
 
-class PlannedStep(Wire):
-    """One step of a plan that waits for a decision."""
+class PlanStep(Wire):
+    """One step of a plan that waits for a decision: what it says, and what it is known to touch and to run."""
 
     stream: str
     title: str
+    text: str
+    files: tuple[str, ...]
+    commands: tuple[str, ...]
 
 
-class ExecuteAnswer(Wire):
-    """``result`` is null until the end; ``plan`` is there while it waits for a decision about it."""
+class Standing(Wire):
+    """What both tell of an execution.
+
+    ``output`` is the end of what the step said that made it fail. While it waits for a decision, ``question`` says
+    about what, ``plan`` holds all of the plan, and ``plan_hash`` names it to who decides.
+    """
 
     execution_id: str
     status: Outcome
+    error: Failure | None = None
+    output: str | None = None
+    question: str | None = None
+    plan: tuple[PlanStep, ...] | None = None
+    plan_hash: str | None = None
+
+
+class ExecuteAnswer(Standing):
+    """``result`` is null until the end; its artifacts are resources, to be read at their ``url``."""
+
     result: Result | None
     steps: tuple[Step, ...]
     metrics: Metrics
-    error: Failure | None = None
-    plan: tuple[PlannedStep, ...] | None = None
 
 
-class StatusAnswer(Wire):
-    """``elapsed`` in milliseconds. ``result`` and ``error`` come at the end; ``plan`` while it waits for a decision."""
+class StatusAnswer(Standing):
+    """``elapsed`` in milliseconds. ``result`` and ``error`` come at the end."""
 
-    execution_id: str
-    status: Outcome
     progress: Progress
     current_step: str | None
     elapsed: int
     result: Result | None = None
-    error: Failure | None = None
     steps: tuple[Step, ...] = ()
     metrics: Metrics = Metrics()
-    plan: tuple[PlannedStep, ...] | None = None
 
 
 class CancelAnswer(Wire):
@@ -123,35 +136,62 @@ class ValidateAnswer(Wire):
     problems: tuple[Finding, ...] = Field(default=())
 
 
-def execute_answer(execution: Execution, plan: tuple[PlannedStep, ...] | None) -> ExecuteAnswer:
+def execute_answer(execution: Execution, found: Details) -> ExecuteAnswer:
     return ExecuteAnswer(
-        execution_id=execution.id,
-        status=outcome(execution.status),
-        result=execution.result,
+        result=_readable(execution),
         steps=execution.steps,
         metrics=execution.metrics,
-        error=execution.error,
-        plan=plan,
+        **_standing(execution, found),
     )
 
 
-def status_answer(execution: Execution, plan: tuple[PlannedStep, ...] | None = None) -> StatusAnswer:
+def status_answer(execution: Execution, found: Details) -> StatusAnswer:
     return StatusAnswer(
-        execution_id=execution.id,
-        status=outcome(execution.status),
         progress=execution.progress,
         current_step="cancelling" if execution.status is Status.CANCELLING else execution.current_step,
         elapsed=execution.elapsed,
-        result=execution.result,
-        error=execution.error,
+        result=_readable(execution),
         steps=execution.steps,
         metrics=execution.metrics,
-        plan=plan,
+        **_standing(execution, found),
     )
 
 
+def question(asked: Decision) -> str:
+    if asked.over_budget:
+        return f"The budget of stream {asked.stream!r} is used up: {asked.over_budget}. Go on all the same?"
+    return f"Carry out this plan of stream {asked.stream!r}?"
+
+
+def plan_steps(asked: Decision) -> tuple[PlanStep, ...]:
+    return tuple(PlanStep(stream=asked.stream, **step.model_dump()) for step in asked.steps)
+
+
+def _standing(execution: Execution, found: Details) -> dict[str, Any]:
+    asked = found.decision
+    return {
+        "execution_id": execution.id,
+        "status": outcome(execution.status),
+        "error": execution.error,
+        "output": found.output or None,
+        "question": asked and question(asked),
+        "plan": asked and plan_steps(asked),
+        "plan_hash": asked and asked.plan_hash,
+    }
+
+
+def _readable(execution: Execution) -> Result | None:
+    """The result with addresses at which a client of this server can read; the document's are those of the API."""
+    if execution.result is None:
+        return None
+    artifacts = tuple(
+        one.model_copy(update={"url": artifact_of(execution.id, one.name)}) for one in execution.result.artifacts
+    )
+    return execution.result.model_copy(update={"artifacts": artifacts})
+
+
 def cancel_answer(execution: Execution) -> CancelAnswer:
-    return CancelAnswer(cancelled=execution.status is Status.CANCELLED, final_state=status_answer(execution))
+    return CancelAnswer(cancelled=execution.status is Status.CANCELLED, final_state=status_answer(execution, Details()))
 
 
 def list_answer(page: ExecutionList) -> ListAnswer:
@@ -175,12 +215,3 @@ def findings(diagnostics: Sequence[Diagnostic]) -> tuple[Finding, ...]:
     return tuple(
         Finding(**{name: value for name, value in asdict(one).items() if name != "file"}) for one in diagnostics
     )
-
-
-def waiting_plan(entries: Sequence[JournalEntry]) -> tuple[PlannedStep, ...]:
-    """The plan that the last request for an approval is about."""
-    asked = [entry.data["stream"] for entry in entries if entry.type is EventType.EXECUTION_AWAITING_APPROVAL]
-    planned = {entry.data["stream"]: entry.data for entry in entries if entry.type is EventType.STREAM_PLANNED}
-    stream = asked[-1] if asked else ""
-    titles = planned.get(stream, {}).get("titles", ())
-    return tuple(PlannedStep(stream=stream, title=title) for title in titles)

@@ -151,6 +151,9 @@ class ListArguments(Arguments):
 
 class ApproveArguments(Arguments):
     execution_id: ExecutionId
+    plan_hash: Name | None = Field(
+        default=None, description="The `planHash` of the plan that was looked at; no other one is decided about then."
+    )
     approved: bool = Field(default=True, description="false rejects the plan, and the execution ends as failed.")
     reason: Annotated[str, Field(max_length=2000), AfterValidator(_clean)] = Field(
         default="", description="Why; kept with the execution."

@@ -15,16 +15,12 @@ from mcp_types import (
     ResourceTemplateReference,
 )
 
+from mcp_server.addresses import ARTIFACT, EXECUTION, GUIDE, MANIFEST, PATCH
 from mcp_server.backend import Backend
 from mcp_server.examples import examples
 from mcp_server.waiting import look
 from mcp_server.wording import tell_error
 from orchex.domain.errors import NotFound, OrchexError
-
-EXECUTION = "orchex://executions/{id}"
-PATCH = "orchex://executions/{id}/patch"
-MANIFEST = "orchex://manifests/{name}"
-GUIDE = "orchex://docs/manifest"
 
 _MOST_COMPLETIONS = 100
 _FOR_MODELS = Annotations(audience=["assistant"], priority=0.8)
@@ -69,11 +65,17 @@ def _add_executions(server: MCPServer, backend: Backend) -> None:
     )
     async def patch(id: str) -> str | bytes:
         async with _told(id):
-            content = await (await backend.reader()).patch(id)
-        try:
-            return content.decode()
-        except UnicodeDecodeError:  # as bytes it stays what it is
-            return content
+            return _content(await (await backend.reader()).patch(id))
+
+    @server.resource(
+        ARTIFACT,
+        name="artifact",
+        title="What an execution handed back",
+        description="A log of a command, a changed file, a plan: what the `url` of an artifact names.",
+    )
+    async def artifact(id: str, name: str) -> str | bytes:
+        async with _told(id, name):
+            return _content(await (await backend.reader()).artifact(id, name))
 
 
 def _add_manifests(server: MCPServer) -> None:
@@ -101,10 +103,18 @@ def _add_manifests(server: MCPServer) -> None:
         return (resources.files("mcp_server") / "manifest-guide.md").read_text(encoding="utf-8")
 
 
+def _content(content: bytes) -> str | bytes:
+    """Text where it is text; anything else stays what it is."""
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        return content
+
+
 async def _known(template: str, backend: Backend) -> Sequence[str]:
     if template == MANIFEST:
         return tuple(examples())
-    if template not in (EXECUTION, PATCH):
+    if template not in (EXECUTION, PATCH, ARTIFACT):
         return ()
     try:
         page = await (await backend.reader()).page(_MOST_COMPLETIONS)
@@ -114,11 +124,12 @@ async def _known(template: str, backend: Backend) -> Sequence[str]:
 
 
 @asynccontextmanager
-async def _told(execution_id: str) -> AsyncIterator[None]:
+async def _told(execution_id: str, artifact: str = "") -> AsyncIterator[None]:
     """Orchex's errors as those of a resource."""
     try:
         yield
     except NotFound as error:
-        raise ResourceNotFoundError(f"there is no execution {execution_id!r}") from error
+        what = f"artifact {artifact!r} of an execution" if artifact else "execution"
+        raise ResourceNotFoundError(f"there is no {what} {execution_id!r}") from error
     except OrchexError as error:
         raise ResourceError(tell_error(error)) from error

@@ -26,16 +26,16 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import Field
 from starlette.requests import Request
 
-from mcp_server.answers import execute_answer, waiting_plan
+from mcp_server.answers import execute_answer, plan_steps, question
 from mcp_server.arguments import ExecuteArguments, checked
 from mcp_server.backend import Backend
+from mcp_server.details import Decision, decisions, details
 from mcp_server.starting import begin
 from mcp_server.tool import refusal, result
 from mcp_server.tools import EXECUTE
-from mcp_server.waiting import journal, look, steadily
-from mcp_server.wording import tell_error, tell_execute
+from mcp_server.waiting import look, steadily
+from mcp_server.wording import planned, tell_error, tell_execute
 from orchex.domain.errors import AccessDenied, Conflict, InvalidInput, NotFound, OrchexError
-from orchex.domain.event import EventType
 from orchex.domain.execution import Execution, Status
 
 IDENTIFIER = "io.modelcontextprotocol/tasks"
@@ -92,11 +92,13 @@ class TasksExtension(Extension):
             execution = await look(self._backend, params.task_id)
             match execution.status:
                 case Status.COMPLETED | Status.FAILED:
-                    return _task(execution, "completed", result=_final(execution))
+                    return _task(execution, "completed", result=await self._final(execution))
                 case Status.CANCELLED:
                     return _task(execution, "cancelled")
                 case Status.AWAITING_APPROVAL if _asks_people(ctx):
-                    return _task(execution, "input_required", inputRequests=await self._questions(execution))
+                    asked = await self._asked(execution)
+                    requests = {decision.key: _request(decision) for decision in asked}
+                    return _task(execution, "input_required", inputRequests=requests)
                 case _:
                     return _task(execution, "working")
 
@@ -104,10 +106,10 @@ class TasksExtension(Extension):
         """Decides about the plan that waits; answers to questions that are not open are ignored."""
         async with _serving(ctx, params):
             execution = await look(self._backend, params.task_id)
-            for key in await self._questions(execution) if execution.status is Status.AWAITING_APPROVAL else ():
-                approved = _decision(params.input_responses.get(key))
+            for decision in await self._asked(execution) if execution.status is Status.AWAITING_APPROVAL else ():
+                approved = _answered(params.input_responses.get(decision.key))
                 if approved is not None:
-                    await self._decide(execution, approved)
+                    await self._decide(execution, decision, approved)
             return {}
 
     async def _cancel(self, ctx: Context, params: TaskParams) -> HandlerResult:
@@ -118,21 +120,19 @@ class TasksExtension(Extension):
                 await steadily(self._backend, connect, lambda orchestrator: orchestrator.cancel(execution.id, _REASON))
             return {}
 
-    async def _questions(self, execution: Execution) -> dict[str, Any]:
-        """The open question about a plan. Its key is the event's number, so no two questions ever share one."""
-        entries = await journal(await self._backend.reader(), execution.id)
-        asked = [entry for entry in entries if entry.type is EventType.EXECUTION_AWAITING_APPROVAL]
-        steps = [f"{number}. {step.title}" for number, step in enumerate(waiting_plan(entries), 1)]
-        message = "\n".join(["Carry out this plan?", *steps])
-        params = {"mode": "form", "message": message, "requestedSchema": _QUESTION}
-        return {
-            f"approval-{entry.sequence}": {"method": "elicitation/create", "params": params} for entry in asked[-1:]
-        }
+    async def _asked(self, execution: Execution) -> tuple[Decision, ...]:
+        return await decisions(await self._backend.reader(), execution)
 
-    async def _decide(self, execution: Execution, approved: bool) -> None:
+    async def _decide(self, execution: Execution, asked: Decision, approved: bool) -> None:
         orchestrator = await self._backend.orchestrator()
         with suppress(InvalidInput, Conflict):  # somebody else has just decided, and this answer came too late
-            await orchestrator.decide(execution.id, approved=approved, reason=_DECIDED)
+            await orchestrator.decide(execution.id, approved=approved, reason=_DECIDED, plan_hash=asked.plan_hash)
+
+    async def _final(self, execution: Execution) -> dict[str, Any]:
+        """What ``orchex_execute`` would have answered with, had the client waited."""
+        found = await details(await self._backend.reader(), execution)
+        answer = result(execute_answer(execution, found), tell_execute)
+        return {"resultType": "complete", **answer.model_dump(mode="json", by_alias=True, exclude_none=True)}
 
 
 def _declares(ctx: Context) -> bool:
@@ -177,10 +177,12 @@ def _task(execution: Execution, status: str, **more: Any) -> dict[str, Any]:
     }
 
 
-def _final(execution: Execution) -> dict[str, Any]:
-    """What ``orchex_execute`` would have answered with, had the client waited."""
-    answer = result(execute_answer(execution, None), tell_execute)
-    return {"resultType": "complete", **answer.model_dump(mode="json", by_alias=True, exclude_none=True)}
+def _request(asked: Decision) -> dict[str, Any]:
+    message = "\n".join(planned(question(asked), plan_steps(asked)))
+    return {
+        "method": "elicitation/create",
+        "params": {"mode": "form", "message": message, "requestedSchema": _QUESTION},
+    }
 
 
 def _message(execution: Execution) -> str:
@@ -205,7 +207,7 @@ def _moment(moment: datetime) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _decision(response: dict[str, Any] | None) -> bool | None:
+def _answered(response: dict[str, Any] | None) -> bool | None:
     """What a person answered: the form decides as it says, declining it rejects, dismissing it decides nothing."""
     if response is None:
         return None

@@ -13,7 +13,6 @@ from mcp_server.answers import (
     CancelAnswer,
     ExecuteAnswer,
     ListAnswer,
-    PlannedStep,
     StatusAnswer,
     ValidateAnswer,
     ValidatedStream,
@@ -23,7 +22,6 @@ from mcp_server.answers import (
     list_answer,
     status_answer,
     statuses,
-    waiting_plan,
 )
 from mcp_server.arguments import (
     ApproveArguments,
@@ -34,12 +32,13 @@ from mcp_server.arguments import (
     ValidateArguments,
 )
 from mcp_server.backend import Backend
+from mcp_server.details import Details, decisions, details
 from mcp_server.starting import begin
 from mcp_server.tool import OrchexTool, tool
-from mcp_server.waiting import journal, look, settled, steadily, watch
+from mcp_server.waiting import look, settled, steadily, watch
 from mcp_server.wording import tell_cancel, tell_execute, tell_list, tell_status, tell_validate
 from orchex.domain.errors import InvalidInput, InvalidManifest, NotFound, ProjectRefused
-from orchex.domain.execution import Execution, ExecutionList, Status
+from orchex.domain.execution import Execution, ExecutionList
 from orchex.domain.ids import is_execution_id
 
 EXECUTE = "orchex_execute"
@@ -152,11 +151,11 @@ class Tools:
         execution_id = await begin(self._backend, wanted)
         left = deadline - time.monotonic()
         execution = await watch(self._backend, execution_id, left, _Progress(context).tell)
-        return execute_answer(execution, await self.plan(execution))
+        return execute_answer(execution, await self._details(execution))
 
     async def status(self, wanted: StatusArguments, context: Context[Any, Any]) -> StatusAnswer:
         execution = await watch(self._backend, wanted.execution_id, wanted.wait, _Progress(context).tell)
-        return status_answer(execution, await self.plan(execution))
+        return status_answer(execution, await self._details(execution))
 
     async def cancel(self, wanted: CancelArguments, context: Context[Any, Any]) -> CancelAnswer:
         """Asks, and waits for the processes to be gone; the answer tells if that took too long."""
@@ -182,9 +181,16 @@ class Tools:
         return list_answer(page.model_copy(update={"data": shown}))
 
     async def approve(self, wanted: ApproveArguments, context: Context[Any, Any]) -> StatusAnswer:
+        """Decides about the plan that was looked at, else about the one that is shown now, and never about another."""
         orchestrator = await self._backend.orchestrator()
-        execution = await orchestrator.decide(wanted.execution_id, approved=wanted.approved, reason=wanted.reason)
-        return status_answer(execution, await self.plan(execution))
+        found = wanted.plan_hash
+        if found is None:
+            asked = await decisions(orchestrator, await orchestrator.get(wanted.execution_id))
+            found = asked[0].plan_hash if asked else None
+        execution = await orchestrator.decide(
+            wanted.execution_id, approved=wanted.approved, reason=wanted.reason, plan_hash=found
+        )
+        return status_answer(execution, await self._details(execution))
 
     async def validate(self, wanted: ValidateArguments, context: Context[Any, Any]) -> ValidateAnswer:
         project = await asyncio.to_thread(self._project_if_any, wanted.project)
@@ -206,11 +212,8 @@ class Tools:
                 raise
             return None
 
-    async def plan(self, execution: Execution) -> tuple[PlannedStep, ...] | None:
-        """What waits for a decision; null when nothing does."""
-        if execution.status is not Status.AWAITING_APPROVAL:
-            return None
-        return waiting_plan(await journal(await self._backend.reader(), execution.id))
+    async def _details(self, execution: Execution) -> Details:
+        return await details(await self._backend.reader(), execution)
 
 
 class _Progress:

@@ -1,12 +1,14 @@
 """The answers in words, for clients that show or read nothing but text; they end with what to do next."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 
+from mcp_server.addresses import patch_of
 from mcp_server.answers import (
     CancelAnswer,
     ExecuteAnswer,
     ListAnswer,
-    PlannedStep,
+    PlanStep,
     StatusAnswer,
     ValidateAnswer,
 )
@@ -15,6 +17,8 @@ from orchex.domain.execution import Failure, Result, Step
 
 _SIGNS = {"completed": "✓", "failed": "✗", "cancelled": "–", "running": "▸"}
 _STEPS_SHOWN = 30
+_LINES_SHOWN = 40
+_COMMAND = re.compile(r"\borchex (list|status|cancel|validate)\b")
 
 
 def tell_execute(answer: ExecuteAnswer) -> str:
@@ -60,8 +64,8 @@ def tell_validate(answer: ValidateAnswer) -> str:
 
 
 def tell_error(error: OrchexError) -> str:
-    """What happened, and what to do about it."""
-    lines = [f"{error.code}: {error.message}", error.hint]
+    """What happened, and what to do about it: with the tools where a person at a terminal has commands."""
+    lines = [f"{error.code}: {error.message}", _COMMAND.sub(r"orchex_\1", error.hint)]
     if error.retryable:
         lines.append("The same call may succeed later.")
     return "\n".join(line for line in lines if line)
@@ -70,7 +74,8 @@ def tell_error(error: OrchexError) -> str:
 def _state(answer: ExecuteAnswer | StatusAnswer, first: str) -> Iterator[str]:
     yield first
     yield from _ending(answer.result, answer.error)
-    yield from _planned(answer.plan or ())
+    yield from _said(answer.output)
+    yield from planned(answer.question, answer.plan or ())
     yield from _steps(answer.steps)
     yield from _next(answer)
 
@@ -94,15 +99,26 @@ def _ending(result: Result | None, error: Failure | None) -> Iterator[str]:
     if changed:
         where = "applied to the project" if result.applied else "kept, not applied to the project"
         yield f"Changes ({where}): {', '.join(changed[:_STEPS_SHOWN])}" + ("…" if len(changed) > _STEPS_SHOWN else "")
-    if result.plan is not None:
+    if result.plan:
         yield "The plan, of which nothing was carried out:"
         yield from (f"  {number}. {step['title']}" for number, step in enumerate(result.plan, 1))
 
 
-def _planned(plan: tuple[PlannedStep, ...]) -> Iterator[str]:
-    if plan:
-        yield f"The plan of stream {plan[0].stream!r} waits for a decision:"
-        yield from (f"  {number}. {step.title}" for number, step in enumerate(plan, 1))
+def _said(output: str | None) -> Iterator[str]:
+    if output and (lines := output.strip("\n").split("\n")):
+        yield "The end of what it said:"
+        yield from (f"  | {line}" for line in lines[-_LINES_SHOWN:])
+
+
+def planned(question: str | None, steps: Iterable[PlanStep]) -> Iterator[str]:
+    """All of a plan: whoever decides about it sees what every step says, and what it is known to touch and to run."""
+    if question:
+        yield question
+    for number, step in enumerate(steps, 1):
+        yield f"  {number}. {step.title}"
+        yield from (f"     {line}".rstrip() for line in step.text.strip("\n").split("\n"))
+        yield from (f"     would touch {path}" for path in step.files)
+        yield from (f"     would run {command}" for command in step.commands)
 
 
 def _steps(steps: tuple[Step, ...]) -> Iterator[str]:
@@ -121,6 +137,9 @@ def _next(answer: ExecuteAnswer | StatusAnswer) -> Iterator[str]:
     if answer.status == "running":
         yield f"It goes on by itself. Call orchex_status with {named} and wait 45 until it has ended."
     elif answer.status == "awaiting_approval":
-        yield f"Call orchex_approve with {named}, and approved false to reject it, once a person has decided."
+        yield (
+            f'Call orchex_approve with {named} and planHash "{answer.plan_hash}" once a person has decided; '
+            "with approved false it is rejected."
+        )
     elif answer.result and any(one.kind == "patch" and one.size for one in answer.result.artifacts):
-        yield f"The patch: orchex://executions/{answer.execution_id}/patch"
+        yield f"The patch: {patch_of(answer.execution_id)}"

@@ -53,8 +53,11 @@ class DoorClient:
     async def cancel(self, execution_id: str, reason: str = "") -> Execution:
         return Execution.model_validate(await self._call("cancel", execution_id=execution_id, reason=reason))
 
-    async def decide(self, execution_id: str, *, approved: bool, reason: str = "") -> Execution:
-        answer = await self._call("decide", execution_id=execution_id, approved=approved, reason=reason)
+    async def decide(
+        self, execution_id: str, *, approved: bool, reason: str = "", plan_hash: str | None = None
+    ) -> Execution:
+        params = {"approved": approved, "reason": reason, "plan_hash": plan_hash}
+        answer = await self._call("decide", execution_id=execution_id, **params)
         return Execution.model_validate(answer)
 
     async def land(self, execution_id: str, direction: Literal["apply", "undo"]) -> "Landed":

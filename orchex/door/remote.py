@@ -114,11 +114,13 @@ class RemoteOrchestrator:
         with self._translated():
             return _execution((await self._client.executions.cancel(execution_id, reason=reason)).document)
 
-    async def decide(self, execution_id: str, *, approved: bool, reason: str = "") -> Execution:
+    async def decide(
+        self, execution_id: str, *, approved: bool, reason: str = "", plan_hash: str | None = None
+    ) -> Execution:
         executions = self._client.executions
         with self._translated():
             decide = executions.approve if approved else executions.reject
-            return _execution((await decide(execution_id, reason=reason)).document)
+            return _execution((await decide(execution_id, plan_hash=plan_hash, reason=reason)).document)
 
     async def _entries(self, execution_id: str, after: int, *, follow: bool) -> AsyncIterator[JournalEntry]:
         with self._translated():

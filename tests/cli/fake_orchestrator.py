@@ -100,7 +100,9 @@ class FakeOrchestrator:
     async def resume(self, execution_id: str, environ: dict[str, str], new_id: str | None = None) -> str:
         return new_id or ID
 
-    async def decide(self, execution_id: str, *, approved: bool, reason: str = "") -> Execution:
+    async def decide(
+        self, execution_id: str, *, approved: bool, reason: str = "", plan_hash: str | None = None
+    ) -> Execution:
         return self.ended
 
     async def land(self, execution_id: str, direction: Literal["apply", "undo"]) -> Landed:

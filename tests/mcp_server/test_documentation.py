@@ -58,6 +58,7 @@ async def test_what_models_read_about_manifests_is_true(stdio: Stdio) -> None:
         assert templates == {
             "orchex://executions/{id}",
             "orchex://executions/{id}/patch",
+            "orchex://executions/{id}/artifacts/{+name}",
             "orchex://manifests/{name}",
         }
         for name in examples():

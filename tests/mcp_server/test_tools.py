@@ -1,11 +1,14 @@
 """The tools as a client of the SDK sees them, over stdio, in the newest protocol version and in an older one."""
 
 import asyncio
+import base64
+import json
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
+from mcp import Client, MCPError
 from mcp_types import CallToolResult
 
 from tests.chaos.harness import marked
@@ -93,6 +96,13 @@ async def test_a_dry_run_hands_back_the_plan_and_changes_nothing(stdio: Stdio, m
     assert not (stdio.folder / "hello.txt").exists()
 
 
+async def test_a_dry_run_that_fails_shows_no_empty_plan(stdio: Stdio) -> None:
+    async with stdio.client() as client:
+        result = await client.call_tool("orchex_execute", {"task": "x", "dryRun": True, "wait": 45})
+    assert data(result)["error"]["code"] == "model_unavailable"
+    assert "The plan" not in words(result)
+
+
 async def test_a_call_returns_within_its_wait_whatever_the_run_takes(stdio: Stdio) -> None:
     """A client gives a call up after its own patience, which is longer than any wait: it never comes to that."""
     async with stdio.client(read_timeout_seconds=20) as client:
@@ -107,11 +117,38 @@ async def test_a_failed_run_is_told_with_its_reason(stdio: Stdio) -> None:
         result = await client.call_tool(
             "orchex_execute", {"task": "fail", "manifest": manifest("echo the reason; exit 3"), "wait": 45}
         )
-    answer = data(result)
+        answer = data(result)
+        (log,) = [one["url"] for one in answer["result"]["artifacts"] if one["kind"] == "log"]
+        whole = (await client.read_resource(log)).contents[0].model_dump()
+        again = await client.call_tool("orchex_status", {"executionId": answer["executionId"]})
     assert answer["status"] == "failed"
     assert answer["result"]["success"] is False
     assert answer["error"]["code"] == "command_failed"
-    assert "command_failed" in words(result)
+    assert answer["output"] == data(again)["output"] == "$ echo the reason; exit 3\nthe reason\n"
+    assert whole["text"] == "the reason\n"
+    for told in (words(result), words(again)):
+        assert "command_failed" in told
+        assert "  | the reason" in told
+
+
+async def test_what_a_run_handed_back_can_be_read_at_its_address(stdio: Stdio) -> None:
+    steps = manifest(
+        write('"a dir/ä.txt"', "hello"), "head -c 300 /dev/zero | tr '\\0' '\\377' > bytes.bin", "echo said"
+    )
+    async with stdio.client() as client:
+        answer = data(await client.call_tool("orchex_execute", {"task": "x", "manifest": steps, "wait": 45}))
+        read = {
+            one["path"] or one["kind"]: (await client.read_resource(one["url"])).contents[0].model_dump()
+            for one in answer["result"]["artifacts"]
+        }
+        for name in ("none", "../../../etc/passwd", "/etc/passwd", "s/files/../../../x"):
+            with pytest.raises(MCPError) as unknown:
+                await client.read_resource(f"orchex://executions/{answer['executionId']}/artifacts/{name}")
+            assert unknown.value.code == -32602
+    assert read["a dir/ä.txt"]["text"] == "hello\n"
+    assert base64.b64decode(read["bytes.bin"]["blob"]) == b"\xff" * 300
+    assert b"+hello" in base64.b64decode(read["patch"]["blob"])
+    assert read["log"]["text"] == "said\n"
 
 
 @BOTH
@@ -123,13 +160,76 @@ async def test_a_plan_waits_for_a_decision_and_goes_on(stdio: Stdio, mode: str) 
         answer = data(asked)
         assert answer["status"] == "awaiting_approval"
         assert [step["title"] for step in answer["plan"]] == ["step 1", "step 2"]
-        assert "orchex_approve" in words(asked)
+        assert "grep -q hello hello.txt" in answer["plan"][1]["text"]
+        assert (answer["plan"][0]["files"], answer["plan"][1]["commands"]) == (
+            ["hello.txt"],
+            ["grep -q hello hello.txt"],
+        )
+        for part in ("orchex_approve", answer["planHash"], "would run grep -q hello hello.txt", "Carry out this plan"):
+            assert part in words(asked)
         found = {"executionId": answer["executionId"]}
         assert data(await client.call_tool("orchex_status", {**found, "wait": 45}))["status"] == "awaiting_approval"
         data(await client.call_tool("orchex_approve", found))
         ended = data(await client.call_tool("orchex_status", {**found, "wait": 45}))
         assert ended["status"] == "success"
         assert "does not wait" in error(await client.call_tool("orchex_approve", found))
+
+
+async def test_of_several_plans_that_wait_the_one_that_was_shown_is_decided_about(stdio: Stdio) -> None:
+    streams = "".join(
+        f"  {name}:\n    description: d\n    approval: plan\n    plan: |\n      1. Make {name}\n\n"
+        f"         ```text path={name}.txt\n         {name}\n         ```\n"
+        for name in ("one", "two")
+    )
+    text = f"name: test\nversion: 1.0.0\ndescription: a test\nmodel: runbook\nstreams:\n{streams}"
+    async with stdio.client() as client:
+        found = {"executionId": data(await client.call_tool("orchex_execute", {"manifest": text}))["executionId"]}
+        while len(await waiting(client, found["executionId"])) < 2:
+            await asyncio.sleep(0.05)
+        first = data(await client.call_tool("orchex_status", found))
+        (shown,) = {step["stream"] for step in first["plan"]}
+        kept = (await waiting(client, found["executionId"])).items()
+        (other,) = [plan for stream, plan in kept if stream != shown]
+        rejected = {**found, "approved": False, "planHash": other}
+        data(await client.call_tool("orchex_approve", rejected))
+        assert "does not wait" in error(await client.call_tool("orchex_approve", rejected))
+        data(await client.call_tool("orchex_approve", {**found, "planHash": first["planHash"]}))
+        ended = data(await client.call_tool("orchex_status", {**found, "wait": 45}))
+        whole = json.loads(
+            (await client.read_resource(f"orchex://executions/{found['executionId']}")).contents[0].model_dump()["text"]
+        )
+    assert {stream["id"]: stream["status"] for stream in whole["streams"]}[shown] == "completed"
+    assert ended["error"]["code"] == "plan_rejected"
+
+
+async def test_a_decision_that_names_no_plan_is_about_the_one_that_is_shown(stdio: Stdio) -> None:
+    """Streams plan in whatever order they come to it."""
+    slow = "    setup: [sleep 1]\n"
+    streams = "".join(
+        f"  {name}:\n    description: d\n    approval: plan\n{setup}    plan: |\n      1. Make {name}\n\n"
+        f"         ```text path={name}.txt\n         {name}\n         ```\n"
+        for name, setup in (("one", slow), ("two", ""))
+    )
+    text = f"name: test\nversion: 1.0.0\ndescription: a test\nmodel: runbook\nstreams:\n{streams}"
+    async with stdio.client() as client:
+        found = {"executionId": data(await client.call_tool("orchex_execute", {"manifest": text}))["executionId"]}
+        while len(await waiting(client, found["executionId"])) < 2:
+            await asyncio.sleep(0.05)
+        order = []
+        for _ in range(2):
+            state = data(await client.call_tool("orchex_status", found))
+            order.append(state["plan"][0]["stream"])
+            data(await client.call_tool("orchex_approve", found))
+            assert order[-1] not in await waiting(client, found["executionId"])
+        assert data(await client.call_tool("orchex_status", {**found, "wait": 45}))["status"] == "success"
+    assert sorted(order) == ["one", "two"]
+
+
+async def waiting(client: Client, execution_id: str) -> dict[str, str]:
+    """The hashes of the plans that wait, by stream."""
+    read = (await client.read_resource(f"orchex://executions/{execution_id}")).contents[0]
+    streams = json.loads(read.model_dump()["text"])["streams"]
+    return {one["id"]: one["planHash"] for one in streams if one["status"] == "awaiting_approval"}
 
 
 async def test_a_rejected_plan_fails_the_run(stdio: Stdio) -> None:
@@ -222,7 +322,9 @@ async def test_an_unknown_execution_is_unknown(stdio: Stdio) -> None:
         await client.call_tool("orchex_execute", {"task": "x", "manifest": HELLO, "wait": 0})
         for tool in ("orchex_status", "orchex_cancel", "orchex_approve"):
             for found in ("exec_01J00000000000000000000000", "nonsense", "../../etc/passwd", "latest"):
-                assert error(await client.call_tool(tool, {"executionId": found})).startswith("not_found")
+                told = error(await client.call_tool(tool, {"executionId": found}))
+                assert told.startswith("not_found")
+                assert "orchex_list" in told, "a model has tools, not a terminal"
 
 
 async def test_in_a_home_where_nothing_ran_a_list_is_empty_and_starts_nothing(alone: Stdio) -> None:
