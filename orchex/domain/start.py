@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
+from orchex.domain.errors import InvalidInput
 from orchex.domain.execution import Wire
 from orchex.domain.manifest import Manifest
 
@@ -43,3 +44,16 @@ class StartRequest(Wire):
     environment: str | None = None
     options: StartOptions = StartOptions()
     environ: Mapping[str, str] | None = Field(default_factory=dict)
+
+
+def unusable(request: StartRequest, error: ValidationError) -> InvalidInput:
+    """What is wrong with a task of which no stream can be made: which part of it, and why."""
+    wrong = error.errors(include_url=False, include_input=False)[0]
+    match wrong["loc"]:
+        case ("files", int(index), *_):
+            place = f"the file {request.files[index][:200]!r} of the task"
+        case ("plan", *_):
+            place = "the plan"
+        case _:
+            place = "the task"
+    return InvalidInput(f"{place} cannot be used: {wrong['msg'][:1].lower()}{wrong['msg'][1:]}")

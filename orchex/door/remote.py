@@ -33,7 +33,7 @@ from orchex.domain.errors import (
 from orchex.domain.event import EventDocument, EventType, JournalEntry
 from orchex.domain.execution import Execution, ExecutionList, Status
 from orchex.domain.manifest import Context, Manifest, Stream
-from orchex.domain.start import StartRequest
+from orchex.domain.start import StartRequest, unusable
 
 if TYPE_CHECKING:
     from activities.messages import Landed
@@ -179,9 +179,7 @@ def _runbook(request: StartRequest) -> Manifest:
         stream = Stream(description=task, plan=request.plan or "", context=Context(files=request.files))
         return Manifest(name="task", version="1.0.0", description=task, streams={"task": stream})
     except ValidationError as error:
-        wrong = error.errors(include_url=False, include_input=False)[0]
-        place = {"description": "the task", "plan": "the plan"}.get(str(wrong["loc"][0]), "a file of the task")
-        raise InvalidInput(f"{place} cannot be used: {wrong['msg'][:1].lower()}{wrong['msg'][1:]}") from error
+        raise unusable(request, error) from error
 
 
 def _error(error: ClientError) -> OrchexError:

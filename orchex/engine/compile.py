@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from orchex.domain.compiled import MAX_COMPILED_BYTES, CompiledCommand, CompiledStream
 from orchex.domain.errors import InvalidInput
 from orchex.domain.manifest import Context, Manifest, Stream
-from orchex.domain.start import StartRequest
+from orchex.domain.start import StartRequest, unusable
 from orchex.store.blobs import BlobStore
 
 TASK_STREAM = "task"
@@ -56,9 +56,7 @@ def _task(request: StartRequest) -> Stream:
         context = Context(files=request.files, **({"depth": request.depth} if request.depth else {}))
         return Stream(description=task, plan=request.plan or task, context=context)
     except ValidationError as error:
-        wrong = error.errors(include_url=False, include_input=False)[0]
-        place = {"description": "the task", "plan": "the plan"}.get(str(wrong["loc"][0]), "a file of the task")
-        raise InvalidInput(f"{place} cannot be used: {wrong['msg'][:1].lower()}{wrong['msg'][1:]}") from error
+        raise unusable(request, error) from error
 
 
 def _compile(name: str, stream: Stream, model: str | None, request: StartRequest, blobs: BlobStore) -> CompiledStream:

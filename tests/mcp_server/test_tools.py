@@ -304,6 +304,7 @@ async def test_a_bad_argument_is_an_error_that_a_model_can_act_on(stdio: Stdio) 
         ({}, ["task"]),
         ({"task": "x", "fils": [], "maxSteps": "10"}, ['did you mean "files"', "maxSteps: must be an integer"]),
         ({"task": "x", "streams": ["s"]}, ["manifest"]),
+        ({"task": "x", "files": ["src/a.py", "../b.py"]}, ["the file '../b.py' of the task", "inside the project"]),
         ({"task": "x", "files": ["a"], "manifest": HELLO}, ["context.files"]),
         ({"task": "x", "project": "/no/such/folder"}, ["does not exist", "ORCHEX_PROJECT"]),
         ({"task": "x", "project": "/"}, ["everything you have", "ORCHEX_PROJECT"]),
