@@ -7,8 +7,8 @@ Redis or Valkey that they share.
 import logging
 import math
 import time
-from collections.abc import Awaitable, Callable
-from typing import NamedTuple
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Literal, NamedTuple
 
 from limits import RateLimitItem, RateLimitItemPerMinute
 from limits.aio.storage import MemoryStorage, RedisStorage, Storage
@@ -21,6 +21,7 @@ from api.envelope import reply_headers
 from orchex.domain.errors import InvalidInput, RateLimited
 from orchex.domain.subscription import PlanCatalogue
 
+Policy = Literal["reads", "writes"]
 WINDOW_SECONDS = 60
 PATIENCE = 0.25
 """Seconds that the shared store may take; a request must not wait for its count."""
@@ -74,7 +75,10 @@ class RateLimits:
 
     async def admit(self, request: Request, caller: Caller) -> None:
         """Count a request, and say with the answer what is left of the tighter limit. Raises :class:`RateLimited`."""
-        policy = _policy(request)
+        await self.count(_policy(request), caller, reply_headers(request.scope))
+
+    async def count(self, policy: Policy, caller: Caller, told: MutableMapping[str, str] | None = None) -> None:
+        """Count one of these, and put into ``told`` what is left. Raises :class:`RateLimited`."""
         rates = self._catalogue.rates(caller.plan)
         quota = rates.reads if policy == "reads" else rates.writes
         limits = [(quota, ("team", caller.team_id))]
@@ -86,7 +90,8 @@ class RateLimits:
             if not counts[-1].allowed:
                 break
         tightest = min(counts, key=lambda count: (count.allowed, count.remaining))
-        reply_headers(request.scope).update(tightest.headers)
+        if told is not None:
+            told.update(tightest.headers)
         if not tightest.allowed:
             raise RateLimited(
                 f"more than {tightest.quota} {policy} a minute, which is what the plan {caller.plan} allows",
@@ -148,7 +153,7 @@ def _shared(url: str) -> SharedStore:
     return SharedStore(storage, pool.disconnect)
 
 
-def _policy(request: Request) -> str:
+def _policy(request: Request) -> Policy:
     """A cancel is counted with the reads, of which there are more: whoever starts too much must be able to stop it."""
     reading = request.method in ("GET", "HEAD") or request.url.path.endswith("/cancel")
     return "reads" if reading else "writes"

@@ -11,15 +11,15 @@ from mcp.server.auth.provider import AccessToken
 from pydantic import ConfigDict
 
 from mcp_server.local import is_yaml_text
-from orchex.domain.access import Principal, Scope, TeamStatus
+from orchex.domain.access import Actor, Principal, Scope, TeamStatus
 from orchex.domain.errors import InvalidInput, InvalidKey, TeamSuspended
 from orchex.domain.execution import Execution
 from orchex.domain.manifest import Manifest
 from orchex.door.protocol import Orchestrator, Reader
 from orchex.manifest import parse_manifest
 
-OrchestratorFor = Callable[[Principal], Orchestrator]
-"""One that answers for a caller: it knows their team's executions, and no others."""
+OrchestratorFor = Callable[[Principal, Actor], Orchestrator]
+"""One that answers for a caller: it knows their team's executions, and no others. The actor is who is written down."""
 ProjectFor = Callable[[Principal, str | None], str]
 """The folder of a project the server offers by that name; the only one when none is named. Raises ``InvalidInput``."""
 
@@ -33,6 +33,7 @@ class CallerToken(AccessToken):
     model_config = ConfigDict(arbitrary_types_allowed=True)
 
     principal: Principal
+    actor: Actor
 
 
 @dataclass(frozen=True)
@@ -51,16 +52,18 @@ class HostedBackend:
         return True
 
     async def reader(self) -> Reader:
-        return self.orchestrator_for(_caller(Scope.EXECUTIONS_READ))
+        caller = _caller(Scope.EXECUTIONS_READ)
+        return self.orchestrator_for(caller.principal, caller.actor)
 
     async def follower(self) -> Reader:
         return await self.reader()
 
     async def orchestrator(self) -> Orchestrator:
-        return self.orchestrator_for(_caller(Scope.EXECUTIONS_WRITE))
+        caller = _caller(Scope.EXECUTIONS_WRITE)
+        return self.orchestrator_for(caller.principal, caller.actor)
 
     def project(self, name: str | None) -> str:
-        return self.project_for(_caller(Scope.EXECUTIONS_READ), name)
+        return self.project_for(_caller(Scope.EXECUTIONS_READ).principal, name)
 
     def manifest(self, given: str, project: Path | None) -> Manifest:
         if not is_yaml_text(given):
@@ -79,7 +82,7 @@ class HostedBackend:
         return {}
 
 
-def _caller(needed: Scope) -> Principal:
+def _caller(needed: Scope) -> CallerToken:
     """Raises :class:`AccessDenied`."""
     token = get_access_token()
     if not isinstance(token, CallerToken):
@@ -87,4 +90,4 @@ def _caller(needed: Scope) -> Principal:
     if token.principal.team_status is TeamStatus.SUSPENDED:
         raise TeamSuspended("this team is suspended", hint="Ask the operator of this server.")
     token.principal.demand(needed)
-    return token.principal
+    return token

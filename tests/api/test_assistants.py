@@ -55,10 +55,37 @@ async def test_a_key_does_no_more_here_than_there(api: Served, team: Team) -> No
 
 
 async def test_without_a_key_that_is_valid_nobody_gets_in(api: Served) -> None:
-    for headers in ({}, {"Authorization": "Bearer orchex_sk_unknown"}):
+    long = {"X-API-Key": "orchex_sk_" + "x" * 1000}
+    for headers, code in (
+        ({}, "missing_api_key"),
+        ({"Authorization": "Basic orchex_sk_unknown"}, "missing_api_key"),
+        ({"Authorization": "Bearer orchex_sk_unknown"}, "invalid_api_key"),
+        (long, "invalid_api_key"),
+    ):
         answer = await Wire(f"{api.url}/mcp", headers=headers).send("tools/list")
-        assert answer.status_code == 401
-        assert answer.headers["www-authenticate"].startswith("Bearer")
+        assert (answer.status_code, answer.json()["code"]) == (401, code)
+        invalid = ', error="invalid_token"' if code == "invalid_api_key" else ""
+        assert answer.headers["www-authenticate"] == f'Bearer realm="orchex"{invalid}'
+        assert "unknown" not in answer.text.replace("is unknown,", "")
+
+
+async def test_there_is_nothing_below_the_path(api: Served, team: Team) -> None:
+    assert "result" in await Wire(f"{api.url}/mcp/", team.key).ask("tools/list")
+    answer = await Wire(f"{api.url}/mcp/more", team.key).send("tools/list")
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+
+
+async def test_what_an_assistant_does_is_in_the_audit_trail(api: Served, team: Team) -> None:
+    async with client(api, team.key, MODERN) as ours:
+        call = {"task": "hello", "manifest": HELLO, "wait": 0}
+        found = data(await ours.call_tool("orchex_execute", call))["executionId"]
+        await ours.call_tool("orchex_cancel", {"executionId": found})
+    with api.client(team.key) as http:
+        rows = [row for row in http.get("/v1/audit").json()["data"] if row["target"] == found]
+    assert [row["action"] for row in rows] == ["execution.cancelled", "execution.created"]
+    for row in rows:
+        assert row["requestId"].startswith("req_")
+        assert row["address"] == "127.0.0.1"
 
 
 @pytest.mark.parametrize(("headers", "status"), [({"Host": "evil.example"}, 421), ({"Origin": "http://evil"}, 403)])

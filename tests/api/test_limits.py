@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
@@ -20,6 +21,7 @@ from orchex.domain.subscription import PlanCatalogue
 from orchex.settings import Settings
 from tests.api.serving import Served, serving
 from tests.api.test_teams import code
+from tests.mcp_server.wire import Wire
 
 PLANS = """
 plans:
@@ -178,3 +180,21 @@ def test_an_address_of_no_such_store_is_refused_at_the_start(url: str) -> None:
     )
     with pytest.raises(InvalidInput, match="ORCHEX_RATE_LIMIT_URL"):
         open_limits(catalogue, url)
+
+
+async def test_assistants_have_the_same_limits(api: Served) -> None:
+    """Every request counts as one that reads; what is started or decided counts as a write as well."""
+    team = api.office.team("small")
+    wire = Wire(f"{api.url}/mcp", team.key)
+    answer = await wire.send("tools/list")
+    assert (answer.headers["ratelimit-policy"], answer.headers["ratelimit-remaining"]) == ('"reads";q=40;w=60', "39")
+    unknown = {"executionId": "exec_01J00000000000000000000000", "planHash": "x"}
+    decision: dict[str, Any] = {"name": "orchex_approve", "arguments": unknown}
+    for _ in range(3):
+        assert "not_found" in (await wire.send("tools/call", **decision)).text
+    told = (await wire.ask("tools/call", **decision))["result"]
+    assert told["isError"]
+    assert told["content"][0]["text"].startswith("rate_limited: more than 3 writes a minute")
+    refused = [await wire.send("tools/list") for _ in range(36)][-1]
+    assert code(refused) == (429, "rate_limited")
+    assert refused.headers["retry-after"] == refused.headers["ratelimit-reset"]

@@ -11,17 +11,16 @@ import sys
 from pathlib import Path
 
 import uvicorn
-from mcp.server.transport_security import TransportSecuritySettings
 from starlette.types import Receive, Scope, Send
 
 from mcp_server.hosted import HostedBackend
 from mcp_server.http import McpApp
 from mcp_server.server import build_server
-from orchex.domain.access import Principal
+from orchex.domain.access import Actor, Principal
 from orchex.settings import Settings
 from orchex.stack.client import ensure_stack
 from tests.conformance.fixtures import add_fixtures
-from tests.mcp_server.serving import TeamsDoor, authenticate
+from tests.mcp_server.serving import TeamsDoor, admit
 
 KEY = "key-one"
 
@@ -32,18 +31,13 @@ def application(folder: Path) -> McpApp:
     project.mkdir(exist_ok=True)
     owners: dict[str, str] = {}
 
-    def orchestrator_for(principal: Principal) -> TeamsDoor:
+    def orchestrator_for(principal: Principal, actor: Actor) -> TeamsDoor:
         return TeamsDoor(door, owners, principal.team_id)
 
     backend = HostedBackend(orchestrator_for, lambda principal, name: str(project), lambda folder: "project")
     server = build_server(backend, "1.0.0")
     add_fixtures(server)
-    security = TransportSecuritySettings(
-        enable_dns_rebinding_protection=True,
-        allowed_hosts=["127.0.0.1:*", "localhost:*"],
-        allowed_origins=["http://127.0.0.1:*", "http://localhost:*"],
-    )
-    return McpApp(server, authenticate, security)
+    return McpApp(server, admit, ["127.0.0.1", "localhost"])
 
 
 async def main(folder: Path) -> None:

@@ -12,10 +12,13 @@ import httpx2
 import uvicorn
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
+from starlette.requests import HTTPConnection
+from starlette.responses import Response
 
+from mcp_server.admission import key_of
 from mcp_server.http import McpApp, mcp_app
 from orchex.domain.access import Principal, Role, Scope, TeamStatus
-from orchex.domain.errors import InvalidInput, InvalidKey, NotFound
+from orchex.domain.errors import InvalidInput, NotFound
 from orchex.domain.execution import ExecutionList
 from orchex.domain.start import StartRequest
 from orchex.door.client import DoorClient
@@ -38,10 +41,8 @@ PRINCIPALS = {
 }
 
 
-async def authenticate(key: str) -> Principal:
-    if key not in PRINCIPALS:
-        raise InvalidKey("unknown")
-    return PRINCIPALS[key]
+async def admit(connection: HTTPConnection) -> Principal | Response:
+    return PRINCIPALS.get(key_of(connection)) or Response(status_code=401, headers={"WWW-Authenticate": "Bearer"})
 
 
 class TeamsDoor(DoorClient):
@@ -97,12 +98,11 @@ def application(door: Path, project: Path, owners: dict[str, str]) -> McpApp:
         return str(project)
 
     return mcp_app(
-        authenticate=authenticate,
-        orchestrator_for=lambda principal: TeamsDoor(door, owners, principal.team_id),
+        admit=admit,
+        orchestrator_for=lambda principal, actor: TeamsDoor(door, owners, principal.team_id),
         project_for=project_for,
         project_name=lambda folder: "shop" if folder == str(project) else None,
-        allowed_hosts=["127.0.0.1:*", "localhost:*"],
-        allowed_origins=["http://127.0.0.1:*"],
+        hosts=["127.0.0.1", "localhost", "[::1]", "orchex.example:8460"],
         version="1.0.0",
     )
 

@@ -67,8 +67,12 @@ async def test_another_teams_execution_is_unknown(served: Served, mode: str) -> 
         for tool in ("orchex_status", "orchex_cancel", "orchex_approve"):
             assert error(await client.call_tool(tool, {"executionId": found})).startswith("not_found")
         assert data(await client.call_tool("orchex_list", {}))["executions"] == []
-        for uri in (f"orchex://executions/{found}", f"orchex://executions/{found}/patch"):
-            with pytest.raises(MCPError, match="there is no execution") as unknown:
+        for uri in (
+            f"orchex://executions/{found}",
+            f"orchex://executions/{found}/patch",
+            f"orchex://executions/{found}/artifacts/s.patch",
+        ):
+            with pytest.raises(MCPError, match="there is no") as unknown:
                 await client.read_resource(uri)
             assert unknown.value.code == -32602
     wire = Wire(served.url, "key-two")
@@ -111,6 +115,17 @@ async def test_a_key_may_come_in_either_header_of_the_api(served: Served, header
         ({"Host": "127.0.0.1.evil.example:80"}, 421),
         ({"Origin": "http://evil.example"}, 403),
         ({"Origin": "null"}, 403),
+        ({"Host": "127.0.0.1:80@evil.example"}, 421),
+        ({"Host": "localhost:80.evil.example"}, 421),
+        ({"Host": "evil.example:8460"}, 421),
+        ({"Host": "orchex.example"}, 421),
+        ({"Origin": "http://localhost:80.evil.example"}, 403),
+        ({"Origin": "http://127.0.0.1:1@evil.example"}, 403),
+        ({"Origin": "http://127.0.0.1.evil.example"}, 403),
+        ({"Origin": "file://127.0.0.1"}, 403),
+        ({"Host": "LocalHost:80"}, 200),
+        ({"Host": "[::1]:80"}, 200),
+        ({"Host": "orchex.example:8460"}, 200),
         ({"Origin": "http://127.0.0.1:8000"}, 200),
         ({"Host": "localhost:8000"}, 200),
     ],
