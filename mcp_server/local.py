@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Generic, Protocol, TypeVar
 
-from activities.workspaces.project import admitted, find_project
+from anyio import to_thread
+
+from activities.workspaces.project import admitted, current_folder, find_project
 from orchex.domain.errors import ProjectRefused, StackError
 from orchex.domain.execution import Execution
 from orchex.domain.manifest import Manifest
@@ -44,7 +46,7 @@ class LocalBackend:
         return not await left_within(seconds, self.leaving)
 
     async def reader(self) -> Reader:
-        return await asyncio.to_thread(self.readings.connect)
+        return await to_thread.run_sync(self.readings.connect, abandon_on_cancel=True)
 
     async def follower(self) -> Reader:
         return await self.orchestrator()
@@ -52,7 +54,8 @@ class LocalBackend:
     async def orchestrator(self) -> Orchestrator:
         """A stack that takes longer to start than clients wait goes on starting, and is there for the next call."""
         try:
-            return await asyncio.wait_for(asyncio.to_thread(self.stack.connect), self.start_seconds)
+            starting = to_thread.run_sync(self.stack.connect, abandon_on_cancel=True)  # the process may end without it
+            return await asyncio.wait_for(starting, self.start_seconds)
         except TimeoutError as error:
             raise StackError("the stack is still starting", hint="Nothing was begun. Call again.") from error
 
@@ -60,7 +63,7 @@ class LocalBackend:
         """The folder ``name``; else the one that ORCHEX_PROJECT names; else git's toplevel around the current one."""
         given = name or os.environ.get(PROJECT_VARIABLE)
         try:
-            folder = _folder(given) if given else find_project(Path.cwd())
+            folder = _folder(given) if given else find_project(current_folder())
             return str(admitted(folder, self.home))
         except ProjectRefused as error:
             raise ProjectRefused(error.message, hint=_PROJECT_HINT) from error

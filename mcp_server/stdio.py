@@ -5,6 +5,7 @@ import io
 import logging
 import os
 import sys
+from collections.abc import Iterator
 from typing import TextIO, cast
 
 import anyio
@@ -15,6 +16,7 @@ from mcp_server.exchange import Exchange
 from mcp_server.local import LocalBackend
 from mcp_server.remote import RemoteBackend
 from mcp_server.server import build_server
+from orchex.domain.errors import StorageError
 
 PATIENCE = 2.0
 """Seconds for what waits, when stdin has ended: it then answers as things stand. Clients give a server as long."""
@@ -30,12 +32,27 @@ def serve(backend: LocalBackend | RemoteBackend, version: str) -> None:
     The protocol alone goes to stdout: while it serves, the descriptor itself leads to stderr for everything else,
     native libraries and child processes included.
     """
+    lost: list[OSError] = []
     form = "%(asctime)s %(levelname)s %(name)s %(message)s"
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format=form)
     try:
         asyncio.run(_serve(backend, version))
     except* (BrokenPipeError, ConnectionResetError, anyio.BrokenResourceError, anyio.ClosedResourceError):
         pass  # the client is gone, and with it the reason to serve
+    except* OSError as group:
+        lost += [error for error in _leaves(group) if isinstance(error, OSError)]
+    if lost:
+        raise StorageError(
+            f"the protocol's stream broke: {lost[0].strerror}", hint="Start the server again; what runs, runs on."
+        )
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            yield from _leaves(inner)
+    else:
+        yield error
 
 
 async def _serve(backend: LocalBackend | RemoteBackend, version: str) -> None:

@@ -25,6 +25,7 @@ def main() -> None:
     A process that used a Temporal client may abort while the interpreter shuts down, and that must not
     change the exit code of a command that has done its work.
     """
+    open_standard_streams()
     prefer_own_packages()
     code = _run()
     for stream in (sys.stdout, sys.stderr):
@@ -33,6 +34,19 @@ def main() -> None:
         except OSError:
             code = code or 1
     os._exit(code)
+
+
+def open_standard_streams() -> None:
+    """Whoever started this may have closed some of the three descriptors: then they lead nowhere, and what is opened
+    next does not take their numbers and get what was meant for them.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            descriptor = os.open(os.devnull, os.O_RDWR)
+            if descriptor != number:
+                os.dup2(descriptor, number)
+                os.close(descriptor)
+            setattr(sys, name, os.fdopen(number, "r" if number == 0 else "w", encoding="utf-8"))
 
 
 def prefer_own_packages() -> None:
@@ -51,7 +65,10 @@ def prefer_own_packages() -> None:
 
 
 def _real(entry: str) -> str:
-    return os.path.realpath(entry or ".")
+    try:
+        return os.path.realpath(entry or ".")
+    except FileNotFoundError:  # the current directory was removed, and nothing can be imported from there
+        return entry
 
 
 def _run() -> int:

@@ -37,6 +37,12 @@ def _expanded(path: Path) -> Path:
         raise ValueError(f"{path} cannot be expanded: {error}") from None
 
 
+def _database(url: str) -> str:
+    if not url.startswith(("postgresql://", "postgres://", "postgresql+psycopg://", "sqlite:///")):
+        raise ValueError("must be the address of a database: postgresql://USER@HOST/NAME or sqlite:////PATH")
+    return url
+
+
 AbsolutePath = Annotated[Path, AfterValidator(_expanded)]
 
 
@@ -55,7 +61,7 @@ class Settings(BaseSettings):
 
     home: AbsolutePath = Field(default_factory=_state_home)
     """Where everything of Orchex lives: the stack, its databases, private repositories, blobs, logs."""
-    database_url: str | None = None
+    database_url: Annotated[str, AfterValidator(_database)] | None = None
     """Where the store is, as an SQLAlchemy URL; none means a SQLite file under ``home``."""
     idle_seconds: float = Field(default=900, ge=1, allow_inf_nan=False)
     """How long a stack in the background stays with no client and nothing unfinished, in seconds."""

@@ -139,6 +139,17 @@ def checked_name(name: str) -> str:
     return name
 
 
+def current_folder() -> Path:
+    """Raises :class:`ProjectRefused` when there is none any more."""
+    try:
+        return Path.cwd()
+    except FileNotFoundError as error:
+        raise ProjectRefused(
+            "the folder this was started in does not exist any more",
+            hint="Change to one that does, or name the project.",
+        ) from error
+
+
 def find_project(start: Path) -> Path:
     """The git toplevel around ``start``, else ``start``. A toplevel that is ``$HOME`` or ``/`` does not count."""
     start = start.resolve()

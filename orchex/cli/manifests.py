@@ -46,11 +46,11 @@ def init(
 
 
 def _problems(path: Path) -> list[Diagnostic]:
-    from activities.workspaces.project import find_project
+    from activities.workspaces.project import current_folder, find_project
     from orchex.manifest import load_manifest
 
     try:
-        load_manifest(path, project=find_project(Path.cwd()))
+        load_manifest(path, project=find_project(current_folder()))
     except InvalidManifest as error:
         return error.diagnostics
     return []

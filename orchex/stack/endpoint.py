@@ -50,7 +50,7 @@ def read_endpoint(path: Path) -> Endpoint | None:
     """The endpoint in a file; none when there is no file, or one of another layout."""
     try:
         return Endpoint.from_json(path.read_text())
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
+    except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
         return None
 
 

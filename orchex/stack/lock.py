@@ -58,7 +58,7 @@ def is_held(path: Path) -> bool:
     """Whether some process holds the lock at this moment."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return False
     try:
         return not _try_lock(descriptor, fcntl.LOCK_SH)

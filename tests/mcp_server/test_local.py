@@ -1,5 +1,6 @@
 """One person's machine: which folder is worked on, and how long a call may take to find a stack."""
 
+import asyncio
 import threading
 from pathlib import Path
 
@@ -39,6 +40,18 @@ async def test_a_stack_that_is_slow_to_start_is_told_before_the_client_gives_up(
     assert "Nothing was begun" in told.value.hint
     stack.ready.set()
     assert await local.orchestrator()
+
+
+def test_a_stack_that_never_starts_does_not_hold_the_server_up(tmp_path: Path) -> None:
+    """When the client has left, the event loop ends although somebody still waits in a thread."""
+    stack = Slow()
+
+    async def ask() -> None:
+        with pytest.raises(StackError):
+            await backend(tmp_path, stack, start_seconds=0.05).orchestrator()
+
+    asyncio.run(ask())
+    stack.ready.set()
 
 
 def test_the_project_is_what_is_named_else_what_the_variable_names_else_where_it_runs(

@@ -179,6 +179,65 @@ def test_what_others_print_does_not_reach_stdout(stdio: Stdio) -> None:
         assert text in err
 
 
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "<&- >&-", "<&- >&- 2>&-", "2>&-"])
+def test_descriptors_that_are_closed_are_no_fault(stdio: Stdio, closed: str) -> None:
+    """A descriptor that is free would else be taken by the next file that is opened."""
+    done = subprocess.run(
+        ["sh", "-c", f'exec "$0" mcp {closed}', ORCHEX],
+        cwd=stdio.folder,
+        env=environment(stdio.home),
+        input=HELLO,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert [message(text)["id"] for text in done.stdout.splitlines()] == ([1] if closed == "2>&-" else [])
+
+
+def test_a_stdout_that_is_full_is_told_on_stderr(stdio: Stdio) -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [ORCHEX, "mcp"],
+            cwd=stdio.folder,
+            env=environment(stdio.home),
+            input=HELLO,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert b"No space left on device" in done.stderr
+    assert b"fault" not in done.stderr
+
+
+def test_a_folder_that_is_gone_is_told_when_it_is_needed(stdio: Stdio, tmp_path: Path) -> None:
+    said = HELLO + call(2, "orchex_list") + call(3, "orchex_execute", manifest=manifest("true"))
+    done = subprocess.run(
+        ["sh", "-c", 'mkdir gone && cd gone && rmdir ../gone && exec "$0" mcp', ORCHEX],
+        cwd=tmp_path,
+        env=environment(stdio.home),
+        input=said,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    answers = by_id([message(text) for text in done.stdout.splitlines()])
+    assert answers[2]["result"]["isError"] is False
+    assert "does not exist any more" in answers[3]["result"]["content"][0]["text"]
+    assert "ORCHEX_PROJECT" in answers[3]["result"]["content"][0]["text"]
+
+
+def test_a_home_that_is_a_file_is_told_with_what_to_do(stdio: Stdio, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    calls = call(2, "orchex_list") + call(3, "orchex_execute", manifest=manifest("true"))
+    answers = by_id(said(Stdio(tmp_path / "file", stdio.folder), HELLO + calls))
+    assert answers[2]["result"]["structuredContent"]["executions"] == []
+    assert "set ORCHEX_HOME to a folder" in answers[3]["result"]["content"][0]["text"]
+
+
 def test_it_ends_when_nobody_reads_its_stdout_though_stdin_stays_open(stdio: Stdio) -> None:
     with start(stdio) as process:
         assert process.stdin is not None
