@@ -23,16 +23,16 @@ _WORKSPACE = {"ORCHEX_PROJECT": "${workspaceFolder}"}
 
 @dataclass(frozen=True)
 class Editor:
-    """``user`` and ``project`` are files, below the home and below a project; ``section`` holds the servers by name.
+    """``user`` is a person's file, ``project`` the one below a project; ``section`` holds the servers by name.
 
-    ``signs`` are what is below the home of somebody who uses it. ``env`` is for entries in files of that scope.
+    ``signs`` are what somebody has who uses it. ``env`` is for entries in files of that scope.
     """
 
     name: str
     title: str
     section: str
-    user: str
-    signs: tuple[str, ...]
+    user: Path
+    signs: tuple[Path, ...]
     project: str | None = None
     typed: bool = True
     env: Mapping[Scope, Mapping[str, str]] = field(default_factory=dict)
@@ -40,13 +40,13 @@ class Editor:
     def file(self, scope: Scope, project: Path) -> Path:
         """Raises :class:`InvalidInput` for a scope that it does not have."""
         if scope == "user":
-            return Path.home() / self.user
+            return self.user
         if self.project is None:
             raise InvalidInput(f"{self.title} has no configuration of a project", hint="Leave out `--scope project`.")
         return project / self.project
 
     def is_used(self) -> bool:
-        return any((Path.home() / sign).exists() for sign in self.signs)
+        return any(sign.exists() for sign in self.signs)
 
     def entry(self, scope: Scope, command: Sequence[str]) -> dict[str, Any]:
         kind = {"type": "stdio"} if self.typed else {}
@@ -54,20 +54,19 @@ class Editor:
         return {**kind, "command": command[0], "args": [*command[1:], "mcp"], **env}
 
 
-def _code_folder() -> str:
-    return "Library/Application Support/Code" if sys.platform == "darwin" else ".config/Code"
-
-
-EDITORS = {
-    editor.name: editor
-    for editor in (
-        Editor("claude-code", "Claude Code", "mcpServers", ".claude.json", (".claude.json", ".claude"), ".mcp.json"),
+def known() -> dict[str, Editor]:
+    """Every editor by name, with its files where this person has them."""
+    home, code = Path.home(), _code_folder()
+    claude = _moved("CLAUDE_CONFIG_DIR", home) / ".claude.json"
+    windsurf = home / ".codeium/windsurf"
+    found = (
+        Editor("claude-code", "Claude Code", "mcpServers", claude, (claude, home / ".claude"), ".mcp.json"),
         Editor(
             "cursor",
             "Cursor",
             "mcpServers",
-            ".cursor/mcp.json",
-            (".cursor",),
+            home / ".cursor/mcp.json",
+            (home / ".cursor",),
             ".cursor/mcp.json",
             env={"project": _WORKSPACE},
         ),
@@ -75,31 +74,37 @@ EDITORS = {
             "vscode",
             "VS Code",
             "servers",
-            f"{_code_folder()}/User/mcp.json",
-            (_code_folder(),),
+            code / "User/mcp.json",
+            (code,),
             ".vscode/mcp.json",
             env={"user": _WORKSPACE, "project": _WORKSPACE},
         ),
-        Editor(
-            "windsurf",
-            "Windsurf",
-            "mcpServers",
-            ".codeium/windsurf/mcp_config.json",
-            (".codeium/windsurf",),
-            typed=False,
-        ),
+        Editor("windsurf", "Windsurf", "mcpServers", windsurf / "mcp_config.json", (windsurf,), typed=False),
     )
-}
+    return {editor.name: editor for editor in found}
+
+
+def _code_folder() -> Path:
+    if sys.platform == "darwin":
+        return Path.home() / "Library/Application Support/Code"
+    return _moved("XDG_CONFIG_HOME", Path.home() / ".config") / "Code"
+
+
+def _moved(variable: str, usual: Path) -> Path:
+    """The folder that a variable of the editor's own names in place of the usual one."""
+    named = Path(os.environ.get(variable, ""))
+    return named if named.is_absolute() else usual
 
 
 def chosen(names: Sequence[str]) -> list[Editor]:
     """The named ones; those that are used here when none is named. Raises :class:`InvalidInput`."""
-    unknown = [name for name in names if name not in EDITORS]
+    editors = known()
+    unknown = [name for name in names if name not in editors]
     if unknown:
-        raise InvalidInput(f"there is no editor {unknown[0]!r}", hint=f"There are: {', '.join(EDITORS)}.")
-    found = [EDITORS[name] for name in dict.fromkeys(names)] or [one for one in EDITORS.values() if one.is_used()]
+        raise InvalidInput(f"there is no editor {unknown[0]!r}", hint=f"There are: {', '.join(editors)}.")
+    found = [editors[name] for name in dict.fromkeys(names)] or [one for one in editors.values() if one.is_used()]
     if not found:
-        raise InvalidInput("none of the editors seems to be used here", hint=f"Name one: {', '.join(EDITORS)}.")
+        raise InvalidInput("none of the editors seems to be used here", hint=f"Name one: {', '.join(editors)}.")
     return found
 
 

@@ -5,7 +5,7 @@ The dialect is that of VS Code: ``//`` and ``/* */`` comments, and a comma behin
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -71,28 +71,48 @@ class Document:
             value = member.value if member else None
         return None if value is None else json.loads(_bare(self.text, value))
 
-    def put(self, section: str, name: str, value: Any) -> str:
-        """The text with ``section.name`` set to ``value``. Raises :class:`JsoncError` for a section of another kind."""
-        if self._root is None:
-            return _rendered({section: {name: value}}, "", "  ", "\n") + "\n"
-        member = self._root.member(section)
-        if member is None:
-            return self._added(self._root, section, {name: value})
-        self._demand_object(member.value, section)
-        old = member.value.member(name)
-        if old is None:
-            return self._added(member.value, name, value)
-        new = _rendered(value, self._indent_of(old.start), self._unit(), self._newline)
-        return self.text[: old.value.start] + new + self.text[old.value.end :]
+    def put(self, *path: str, value: Any) -> str:
+        """The text with the member at ``path`` set to ``value``; what is not there of the way is made.
 
-    def without(self, section: str, name: str) -> str:
-        """The text without ``section.name``; as it is when there is none."""
-        member = self._root.member(section) if self._root else None
-        if member is None:
-            return self.text
-        self._demand_object(member.value, section)
-        old = member.value.member(name)
-        return self.text if old is None else self._removed(member.value, old)
+        Raises :class:`JsoncError` where something else than an object is in the way.
+        """
+        parent = self._root
+        if parent is None:
+            return _rendered(_nested(path, value), "", "  ", "\n") + "\n"
+        for depth, key in enumerate(path):
+            member = parent.member(key)
+            if member is None:
+                return self._added(parent, key, _nested(path[depth + 1 :], value))
+            if depth < len(path) - 1:
+                self._demand_object(member.value, key)
+            parent = member.value
+        new = _rendered(value, self._indent_of(parent.start), self._unit(), self._newline)
+        return self.text[: parent.start] + new + self.text[parent.end :]
+
+    def merge(self, *path: str, value: dict[str, Any]) -> str:
+        """As ``put``, but an object that is there is changed member by member, and the comments in it stay."""
+        present = self.get(*path)
+        if not isinstance(present, dict):
+            return self.put(*path, value=value)
+        text = self.text
+        for key in present.keys() - value.keys():
+            text = Document(text, self._file).without(*path, key)
+        for key, wanted in value.items():
+            if key not in present or present[key] != wanted:
+                text = Document(text, self._file).put(*path, key, value=wanted)
+        return text
+
+    def without(self, *path: str) -> str:
+        """The text without the member at ``path``; as it is when there is none."""
+        parent = self._root
+        for key in path[:-1]:
+            member = parent.member(key) if parent else None
+            if member is None:
+                return self.text
+            self._demand_object(member.value, key)
+            parent = member.value
+        old = parent.member(path[-1]) if parent else None
+        return self.text if parent is None or old is None else self._removed(parent, old)
 
     def _added(self, parent: _Value, key: str, value: Any) -> str:
         """With a member more, behind the others and the comments on their lines."""
@@ -211,6 +231,12 @@ class Document:
 
 def _is_empty(text: str) -> bool:
     return not text.strip("\ufeff \t\r\n")
+
+
+def _nested(path: Sequence[str], value: Any) -> Any:
+    for key in reversed(path):
+        value = {key: value}
+    return value
 
 
 def _rendered(value: Any, indent: str, unit: str, newline: str) -> str:

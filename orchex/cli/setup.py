@@ -20,6 +20,7 @@ from orchex.domain.errors import InvalidInput, StorageError
 _OURS = ("type", "command", "args")
 _REMOTE = ("url", "serverUrl")
 _WIDEST = 160
+_WRITE_BITS = 0o222
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Change:
 def setup(
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[EDITOR]...", help="claude-code, cursor, vscode, windsurf; those found by default."),
+        typer.Argument(metavar="EDITOR", help="claude-code, cursor, vscode, windsurf; those found by default."),
     ] = None,
     scope: Annotated[Scope, typer.Option(help="For you everywhere, or in the files of a project.")] = "user",
     project: options.Project = None,
@@ -45,6 +46,8 @@ def setup(
 
     folder = project_folder(project) if scope == "project" else Path()
     changes = [_change(editor, editor.file(scope, folder), scope, remove) for editor in editors.chosen(names or [])]
+    for change in changes:
+        _demand_writable(change)
     for change in changes:
         if change.before == change.after:
             put(f"{change.editor.title}: nothing to do in {change.file}")
@@ -68,7 +71,7 @@ def _change(editor: Editor, file: Path, scope: Scope, remove: bool) -> Change:
             return Change(editor, file, text, document.without(editor.section, SERVER))
         present = document.get(editor.section, SERVER)
         wanted = _merged(editor.entry(scope, editors.command()), present)
-        after = text if wanted == present else document.put(editor.section, SERVER, wanted)
+        after = text if wanted == present else document.merge(editor.section, SERVER, value=wanted)
     except JsoncError as error:
         raise InvalidInput(str(error), hint="Mend the file first; it was left as it is.") from error
     return Change(editor, file, text, after)
@@ -80,6 +83,14 @@ def _merged(entry: dict[str, object], present: object) -> dict[str, object]:
         return entry
     ours = {name: value for name, value in entry.items() if name in _OURS or name not in present}
     return {**{name: value for name, value in present.items() if name not in _OURS or name in entry}, **ours}
+
+
+def _demand_writable(change: Change) -> None:
+    """Raises :class:`InvalidInput` for a file that somebody protects: replacing it would go around that."""
+    if change.before != change.after and change.file.exists() and not change.file.stat().st_mode & _WRITE_BITS:
+        raise InvalidInput(
+            f"{change.file} is read-only, and was left as it is", hint="Make it writable first: chmod u+w."
+        )
 
 
 def _shown(change: Change) -> Iterator[str]:
@@ -125,7 +136,7 @@ def write(file: Path, text: str) -> Path | None:
             temporary.chmod(target.stat().st_mode & 0o7777)
         temporary.replace(target)
     except OSError as error:
-        raise StorageError(f"{file} cannot be written: {error.strerror}", hint="Nothing was changed.") from error
+        raise StorageError(f"{file} cannot be written: {error.strerror}", hint="It was left as it is.") from error
     return backup
 
 

@@ -29,7 +29,7 @@ def plain(text: str) -> Any:
 
 
 def test_a_member_is_added_behind_the_others_and_their_comments() -> None:
-    assert Document(COMMENTED, "f").put("servers", "orchex", ENTRY) == COMMENTED.replace(
+    assert Document(COMMENTED, "f").put("servers", "orchex", value=ENTRY) == COMMENTED.replace(
         "        // and me\n",
         "        // and me\n"
         '        "orchex": {\n'
@@ -43,8 +43,20 @@ def test_a_member_is_added_behind_the_others_and_their_comments() -> None:
 
 def test_a_member_is_replaced_where_it_stands() -> None:
     text = '{\n\t"servers": {\n\t\t"orchex": {"command": "old"}, // mine\n\t\t"z": {}\n\t}\n}'
-    after = Document(text, "f").put("servers", "orchex", {"command": "new"})
+    after = Document(text, "f").put("servers", "orchex", value={"command": "new"})
     assert after == text.replace('{"command": "old"}', '{\n\t\t\t"command": "new"\n\t\t}')
+
+
+def test_of_an_object_that_is_there_only_what_differs_is_changed() -> None:
+    text = (
+        '{\n  "servers": {\n    "orchex": {\n      // where it is\n      "command": "old", // by me\n'
+        '      "url": "x",\n      "off": true // for now\n    }\n  }\n}\n'
+    )
+    after = Document(text, "f").merge("servers", "orchex", value={"command": "new", "off": True, "args": ["mcp"]})
+    assert after == text.replace('"old"', '"new"').replace('      "url": "x",\n', "").replace(
+        '"off": true // for now\n', '"off": true, // for now\n      "args": [\n        "mcp"\n      ]\n'
+    )
+    assert Document(after, "f").merge("servers", "orchex", value=plain(after)["servers"]["orchex"]) == after
 
 
 @pytest.mark.parametrize(
@@ -64,12 +76,14 @@ def test_a_member_is_replaced_where_it_stands() -> None:
 )
 def test_what_was_added_can_be_taken_out_again(text: str) -> None:
     before = plain(text)
-    added = Document(text, "f").put("servers", "orchex", ENTRY)
+    added = Document(text, "f").put("servers", "orchex", value=ENTRY)
     kept = before.get("servers", {})
     assert plain(added) == {**before, "servers": {**kept, "orchex": ENTRY}}
-    assert Document(added, "f").put("servers", "orchex", ENTRY) == added
+    assert Document(added, "f").put("servers", "orchex", value=ENTRY) == added
     removed = Document(added, "f").without("servers", "orchex")
     assert plain(removed) == {**before, "servers": kept}
+    merged = Document(added, "f").merge("servers", "orchex", value={"args": [], "new": {"a": 1}})
+    assert plain(merged) == {**before, "servers": {**kept, "orchex": {"args": [], "new": {"a": 1}}}}
     for comment in ("// keep me", "// and me", "/* the first */", "// three", "/* one */", "// a comment }"):
         assert (comment in text) == (comment in added) == (comment in removed)
     assert ("\r\n" in text) == ("\r\n" in added)
@@ -78,7 +92,7 @@ def test_what_was_added_can_be_taken_out_again(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "  \n", "\ufeff"])
 def test_an_empty_file_becomes_a_document(text: str) -> None:
-    assert plain(Document(text, "f").put("servers", "orchex", ENTRY)) == {"servers": {"orchex": ENTRY}}
+    assert plain(Document(text, "f").put("servers", "orchex", value=ENTRY)) == {"servers": {"orchex": ENTRY}}
     assert Document(text, "f").without("servers", "orchex") == text
 
 
@@ -110,7 +124,7 @@ def test_a_broken_file_is_refused_with_its_place(text: str, place: str) -> None:
 def test_a_section_that_holds_no_servers_is_refused() -> None:
     document = Document('{\n  "servers": []\n}', "f")
     with pytest.raises(JsoncError, match=r"^f:2:14: servers: is not an object"):
-        document.put("servers", "x", {})
+        document.put("servers", "x", value={})
     with pytest.raises(JsoncError, match=r"^f:2:14: servers: is not an object"):
         document.without("servers", "x")
 
@@ -135,6 +149,6 @@ def test_whatever_else_there_is_stays(
     members = [(key, value) for key, value in rest.items() if key != "servers"]
     members.insert(place, ("servers", servers))
     text = json.dumps(dict(members), indent=indent)
-    added = Document(text, "f").put("servers", "orchex", ENTRY)
+    added = Document(text, "f").put("servers", "orchex", value=ENTRY)
     assert json.loads(added) == {**json.loads(text), "servers": {**servers, "orchex": ENTRY}}
     assert json.loads(Document(added, "f").without("servers", "orchex")) == json.loads(text)

@@ -34,11 +34,11 @@ def person(tmp_path: Path) -> Path:
     return home
 
 
-def run(person: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def run(person: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         orchex_argv("setup", *arguments),
         cwd=person,
-        env=environment(person / "orchex", HOME=str(person)),
+        env=environment(person / "orchex", HOME=str(person), CLAUDE_CONFIG_DIR="", XDG_CONFIG_HOME="") | more,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -184,6 +184,37 @@ def test_names_and_scopes_that_do_not_exist_are_refused(person: Path) -> None:
     unknown = run(person, "emacs", "--yes")
     assert (unknown.returncode, "claude-code, cursor, vscode, windsurf" in unknown.stderr) == (2, True)
     assert "has no configuration of a project" in run(person, "windsurf", "--scope", "project", "--yes").stderr
+
+
+def test_comments_in_the_entry_itself_stay(person: Path) -> None:
+    file = person / ".cursor" / "mcp.json"
+    file.parent.mkdir()
+    file.write_text('{"mcpServers": {\n  "orchex": {\n    // mine\n    "command": "old", // gone\n  }\n}}\n')
+    assert run(person, "cursor", "--yes").returncode == 0
+    for kept in ("// mine", "// gone"):
+        assert kept in file.read_text()
+    assert "nothing to do" in run(person, "cursor", "--yes").stdout
+
+
+def test_a_file_that_is_read_only_is_left_as_it_is(person: Path) -> None:
+    file = person / ".cursor" / "mcp.json"
+    file.parent.mkdir()
+    file.write_text("{}")
+    file.chmod(0o444)
+    done = run(person, "claude-code", "cursor", "--yes")
+    assert done.returncode == 2
+    assert "read-only" in done.stderr
+    assert "chmod u+w" in done.stderr
+    assert file.read_text() == "{}"
+    assert not (person / ".claude.json").exists(), "of several, none is written"
+
+
+def test_files_that_an_editor_was_told_to_keep_elsewhere_are_found_there(person: Path, tmp_path: Path) -> None:
+    moved = {"CLAUDE_CONFIG_DIR": str(tmp_path / "claude"), "XDG_CONFIG_HOME": str(tmp_path / "config")}
+    assert run(person, "claude-code", "vscode", "--yes", **moved).returncode == 0
+    assert "orchex" in json.loads((tmp_path / "claude" / ".claude.json").read_text())["mcpServers"]
+    assert "orchex" in json.loads((tmp_path / "config/Code/User/mcp.json").read_text())["servers"]
+    assert list(person.iterdir()) == []
 
 
 def test_a_link_is_followed_and_stays_a_link(person: Path, tmp_path: Path) -> None:
