@@ -13,6 +13,7 @@ from orchex.door.client import DoorClient
 from orchex.door.protocol import Orchestrator, Reader
 from orchex.settings import Settings, load_settings
 from orchex.stack import client
+from orchex.stack.preflight import check_server
 from orchex.stack.supervisor import answers
 
 T = TypeVar("T")
@@ -39,7 +40,10 @@ class Stack:
 
     def connect(self) -> Orchestrator:
         """Start the stack if need be. Raises :class:`StackError`, :class:`StorageError`, :class:`InvalidInput`."""
-        notice = _notice() if client.running_stack(self._settings) is None else ""
+        starting = client.running_stack(self._settings) is None
+        if starting and (address := os.environ.get("TEMPORAL_ADDRESS")):
+            check_server(address)
+        notice = _notice() if starting else ""
         try:
             return DoorClient(Path(client.ensure_stack(self._settings).door_socket))
         finally:

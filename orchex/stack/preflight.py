@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 GIT_NEEDED = (2, 38)
 """``git merge-tree --write-tree`` came with it."""
 EMBEDDED = "embedded"
+_ANSWER_SECONDS = 5.0
 _CLIENT_VARIABLES = ("TEMPORAL_ADDRESS", "TEMPORAL_PROFILE", "TEMPORAL_CONFIG_FILE")
 
 
@@ -82,6 +84,21 @@ def check_git() -> None:
     found = re.search(r"(\d+)\.(\d+)", result.stdout)
     if found is None or (int(found[1]), int(found[2])) < GIT_NEEDED:
         raise StackError(f"{result.stdout.strip()} ({shutil.which('git')}) is too old.", hint=hint)
+
+
+def check_server(address: str) -> None:
+    """Raise ``StackError`` when nobody answers at ``host:port``. A worker would go on asking there, which is right for
+    one that is up already; whoever waits for a first start wants to know.
+    """
+    host, _, port = address.rpartition(":")
+    hint = "Unset TEMPORAL_ADDRESS to use the server that comes with Orchex."
+    if not host or not port.isdecimal() or int(port) > 65535:
+        raise StackError(f"TEMPORAL_ADDRESS is {address!r}, which is no HOST:PORT.", hint=hint)
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), _ANSWER_SECONDS).close()
+    except OSError as error:
+        message = f"No Temporal server answers at {address}: {error.strerror or error}."
+        raise StackError(message, hint=f"Is the address right, and does the server run? {hint}") from error
 
 
 def find_temporal() -> Path:

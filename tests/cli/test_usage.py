@@ -118,6 +118,22 @@ def test_a_wrong_setting_is_named(alone: Orchex) -> None:
     assert "ORCHEX_IDLE_SECONDS" in ended.stderr
 
 
+def test_a_temporal_server_that_does_not_answer_is_told_at_once(
+    alone: Orchex, write: Callable[[str, str], Path]
+) -> None:
+    path = write("m.yaml", MANIFEST)
+    for address, told in (
+        ("127.0.0.1:1", "No Temporal server answers at 127.0.0.1:1: Connection refused."),
+        ("nonsense", "no HOST:PORT"),
+        ("host:123456", "no HOST:PORT"),
+        ("nowhere.invalid:7233", "No Temporal server answers at nowhere.invalid:7233: "),
+    ):
+        done = alone("exec", str(path), "--model", "runbook", TEMPORAL_ADDRESS=address)
+        assert done.returncode == ExitCode.UNREACHABLE
+        assert told in done.stderr
+        assert "Unset TEMPORAL_ADDRESS" in done.stderr
+
+
 def test_a_fault_is_one_line_and_a_traceback_only_on_request(alone: Orchex) -> None:
     alone.home.mkdir()
     (alone.home / "orchex.db").write_text("this is no database " * 100)
