@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Lifespan
 from api.assistants import Fork, assistants
 from api.bodies import Bodies
 from api.envelope import Envelope
+from api.heads import Heads
 from api.metrics import Measured
 from api.parts import Parts
 from api.problems import Problem, answer_problem
@@ -34,7 +35,7 @@ def create_app(parts: Parts) -> ASGIApp:
 
     app = application(lifespan, notices=parts.billing.has_notices)
     app.state.parts = parts
-    return Measured(Envelope(Bodies(Fork(app, mcp))), parts.metrics)
+    return Measured(Envelope(Bodies(Fork(Heads(app), mcp))), parts.metrics)
 
 
 def application(lifespan: Lifespan[FastAPI] | None = None, *, notices: bool = False) -> FastAPI:
@@ -55,10 +56,16 @@ def application(lifespan: Lifespan[FastAPI] | None = None, *, notices: bool = Fa
         app.include_router(router, prefix=BASE)
     app.include_router(meta.router)
     app.state.methods = [
-        (compile_path(prefix + route.path)[0], frozenset(route.methods or ()))
+        (compile_path(prefix + route.path)[0], _methods(route))
         for prefix, those in ((BASE, routers), ("", (meta.router,)))
         for router in those
         for route in router.routes
         if isinstance(route, APIRoute)
     ]
     return app
+
+
+def _methods(route: APIRoute) -> frozenset[str]:
+    """As ``Allow`` tells them: whatever answers GET answers HEAD."""
+    methods = frozenset(route.methods or ())
+    return methods | {"HEAD"} if "GET" in methods else methods

@@ -1,7 +1,7 @@
 """Entity tags and media types: what a client has already, and what it would rather have."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -19,10 +19,10 @@ def matches(header: str, tag: str) -> bool:
     return any(one.strip() == "*" or one.strip().removeprefix("W/") == wanted for one in header.split(","))
 
 
-def not_modified(request: Request, tag: str) -> Response | None:
-    """304 when the client has what ``tag`` names."""
-    header = request.headers.get("if-none-match", "")
-    return Response(status_code=304, headers={"ETag": tag}) if header and matches(header, tag) else None
+def not_modified(request: Request, headers: Mapping[str, str]) -> Response | None:
+    """304 with these ``headers`` when the client has what their ``ETag`` names."""
+    seen = request.headers.get("if-none-match", "")
+    return Response(status_code=304, headers=headers) if seen and matches(seen, headers["ETag"]) else None
 
 
 def prefers(request: Request, offered: Iterable[str]) -> str:

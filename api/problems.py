@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import quote
 
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -133,7 +134,7 @@ def problem_response(request: Request, problem: Problem) -> Response:
         "title": kind.title,
         "status": kind.status,
         "detail": problem.detail or kind.meaning,
-        "instance": request.url.path,
+        "instance": quote(request.scope["path"]),
         "code": problem.code,
         "requestId": request_id,
         "retryable": kind.retryable,
@@ -177,7 +178,8 @@ def _ours(error: OrchexError) -> Problem:
         case NotFound() | IdempotencyKeyReused() | AccessDenied() | PaymentRequired() | Conflict() | StateChanged():
             return Problem(error.code, detail, members=_members(error))
         case InvalidInput():
-            return Problem("validation_failed", detail)
+            whole = {"pointer": "", "detail": detail, "code": error.code}
+            return Problem("validation_failed", detail, errors=[whole])
         case TooMany():
             return Problem(error.code, detail, retry_after=math.ceil(error.retry_after))
         case StorageFull():

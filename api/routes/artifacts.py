@@ -8,7 +8,7 @@ from fastapi import APIRouter, Header, Path, Request
 from starlette.convertors import PathConvertor, register_url_convertor
 from starlette.responses import Response
 
-from api.negotiation import matches
+from api.negotiation import not_modified
 from api.openapi import answers
 from api.problems import Problem
 from api.routes.executions import Reading, ThisServer
@@ -62,9 +62,8 @@ async def get_artifact(
         "Content-Disposition": _disposition(name),
         "Content-Security-Policy": "default-src 'none'; sandbox",
     }
-    seen = request.headers.get("if-none-match", "")
-    if seen and matches(seen, tag):
-        return Response(status_code=304, headers={"ETag": tag})
+    if (answer := not_modified(request, {"ETag": tag})) is not None:
+        return answer
     media_type = _TYPES.get(row.kind, _ANY)
     span = None if _is_stale(request.headers.get("if-range"), tag) else _span(range, len(content))
     if span is None:

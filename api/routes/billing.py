@@ -39,8 +39,8 @@ async def get_subscription(request: Request, caller: Reading, parts: ThisServer)
             return read_subscription(session, caller.team_id, parts.catalogue, datetime.now(UTC))
 
     body = (await parts.reading(read)).model_dump_json(by_alias=True)
-    tag = weak_tag(body.encode())
-    return not_modified(request, tag) or Response(body, 200, {"ETag": tag}, "application/json")
+    headers = {"ETag": weak_tag(body.encode())}
+    return not_modified(request, headers) or Response(body, 200, headers, "application/json")
 
 
 @router.post(

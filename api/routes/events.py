@@ -9,6 +9,7 @@ from fastapi import APIRouter, Header, Query, Request
 from starlette.responses import Response, StreamingResponse
 
 from api.auth import Caller, check_key
+from api.heads import ASKED
 from api.models.executions import EventPage
 from api.negotiation import prefers
 from api.openapi import answers
@@ -81,6 +82,8 @@ async def _stream(request: Request, parts: Parts, caller: Caller, id: str, after
     checked = told = loop.time()
     with parts.watching.stream(caller.team_id), suppress(StorageError, AccessDenied):  # the client comes again
         yield f"retry: {RECONNECT_MS}\n\n".encode()
+        if ASKED in request.scope:
+            return
         while not parts.draining.is_set():
             entries = await engine.events(id, after)
             for entry in entries:

@@ -103,13 +103,13 @@ def _start_request(body: ExecutionInput, parts: Parts) -> StartRequest:
 @router.get(
     "/executions/{id}",
     response_model=Execution,
-    responses=answers(200, 304, headers={200: ("ETag", "Retry-After"), 304: ("ETag",)}),
+    responses=answers(200, 304, headers=dict.fromkeys((200, 304), ("ETag", "Retry-After"))),
 )
 async def get_execution(request: Request, caller: Reading, parts: ThisServer, id: str) -> Response:
     """The whole document of one execution."""
     execution, tag = await parts.documents.get(parts.engine_of(caller), id)
     headers = {"ETag": tag} | ({} if execution.status.terminal else {"Retry-After": POLL_SECONDS})
-    return not_modified(request, tag) or _document(_told(execution, parts), 200, headers)
+    return not_modified(request, headers) or _document(_told(execution, parts), 200, headers)
 
 
 @router.get("/executions", response_model=ExecutionList, responses=answers(200, 400, headers={200: ("Link",)}))

@@ -41,7 +41,7 @@ async def get_team(request: Request, caller: Reading, parts: ThisServer, id: str
     """The team, its plan, and how many members it has."""
     check_team(caller, id)
     team = await parts.reading(_read, parts, id)
-    return not_modified(request, _tag(team)) or _document(team)
+    return not_modified(request, {"ETag": _tag(team)}) or _document(team)
 
 
 @router.patch(

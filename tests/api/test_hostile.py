@@ -12,7 +12,7 @@ import pytest
 
 from orchex.domain.event import EventType
 from tests.api.serving import Served, Team
-from tests.api.stories import end
+from tests.api.stories import accept, end
 
 Raw = Callable[[bytes], tuple[int, dict[str, str], bytes]]
 
@@ -34,6 +34,9 @@ def checked(answer: httpx2.Response, status: int, code: str) -> None:
     assert problem["requestId"] == answer.headers["x-request-id"]
     assert problem["type"].endswith(f"/problems/{code}")
     assert "Traceback" not in answer.text
+    if code == "validation_failed":
+        assert all({"pointer", "detail", "code"} == set(error) for error in problem["errors"])
+        assert problem["errors"]
 
 
 @pytest.mark.parametrize(
@@ -179,6 +182,12 @@ def test_what_is_not_there_is_not_found(api: Served, team: Team, path: str) -> N
         checked(client.get(path), 404, "not_found")
 
 
+def test_a_problem_names_its_place_as_a_reference(api: Served) -> None:
+    """RFC 9457, 3.1.5: ``instance`` is a URI reference, whatever was asked for."""
+    with api.client() as client:
+        assert client.get("/v1/an ü").json()["instance"] == "/v1/an%20%C3%BC"
+
+
 @pytest.mark.parametrize(
     "query",
     [
@@ -206,14 +215,38 @@ def test_a_cursor_that_is_none_is_refused(api: Served, team: Team, before: str) 
         checked(client.get("/v1/executions", params={"before": before}), 400, "invalid_cursor")
 
 
-@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE", "PROPFIND"])
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND"])
 def test_another_method_is_refused_with_those_that_are_allowed(api: Served, team: Team, method: str) -> None:
     with api.client(team.key) as client:
         answer = client.request(method, "/v1/executions")
-        assert answer.status_code == 405
-        assert answer.headers["allow"] == "GET, POST"
-        if method != "HEAD":
-            checked(answer, 405, "method_not_allowed")
+        checked(answer, 405, "method_not_allowed")
+        assert answer.headers["allow"] == "GET, HEAD, POST"
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/", "/docs", "/healthz", "/v1/me", "/v1/executions", "/v1/nope", "/v1/teams/team_nope", "/v1/executions/{}"],
+)
+def test_a_head_is_a_get_without_its_body(api: Served, team: Team, path: str) -> None:
+    def telling(answer: httpx2.Response) -> dict[str, str]:
+        passing = {"date", "x-request-id", "ratelimit", "ratelimit-remaining", "ratelimit-reset"}
+        return {name: value for name, value in answer.headers.items() if name not in passing}
+
+    with api.client(team.key, **{"X-Request-Id": "mine"}) as client:
+        execution = accept(api.office.database, team.id)
+        end(api.office.database, execution)
+        path = path.format(execution)
+        got, head = client.get(path), client.head(path)
+        assert (head.status_code, head.content) == (got.status_code, b"")
+        assert telling(head) == telling(got)
+
+
+def test_a_head_of_an_event_stream_ends(api: Served, team: Team) -> None:
+    execution = accept(api.office.database, team.id)
+    with api.client(team.key) as client:
+        answer = client.head(f"/v1/executions/{execution}/events")
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        assert client.head(f"/v1/executions/{execution}/events").status_code == 200
 
 
 @pytest.mark.parametrize("request_id", ["a b", "a\tb", "<script>", "x" * 65, "é", "'", "${jndi:ldap://x}", ""])

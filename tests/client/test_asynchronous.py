@@ -31,7 +31,7 @@ async def test_many_are_waited_for_side_by_side(server: StandIn) -> None:
 
 
 async def test_whoever_waits_keeps_nobody_else_from_asking(server: StandIn) -> None:
-    async with AsyncOrchexClient(KEY, base_url=server.url, timeout=20, max_retries=0) as client:
+    async with AsyncOrchexClient(KEY, base_url=server.url, timeout=120, max_retries=0) as client:
         execution = await client.execute("a task")
         waiting = [asyncio.create_task(execution.wait()) for _ in range(120)]
         while server.streaming < 120:
