@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal
 
-from temporalio.client import Client, WorkflowUpdateFailedError
+from temporalio.client import Client, WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -189,7 +189,8 @@ class Engine(ExecutionReader):
     ) -> Execution:
         """Approve or reject the plan that waits; ``plan_hash`` says which one was looked at.
 
-        Raises :class:`NotAwaitingApproval` when none waits, or not the one that is named.
+        Raises :class:`NotAwaitingApproval` when none waits, or not the one that is named, and :class:`StackError` when
+        Temporal or the worker does not answer: whether it was decided then is seen by asking again.
         """
         waits = (await self.get(execution_id)).status is Status.AWAITING_APPROVAL
         streams = self._executions.streams(execution_id)
@@ -204,6 +205,7 @@ class Engine(ExecutionReader):
         waiting = min(asked.values(), key=lambda entry: entry.sequence)
         workflow_id = execution_id if len(streams) == 1 else f"{execution_id}/{waiting.data['stream']}"
         decision = PlanDecision(plan_ref=waiting.data["plan_ref"], approved=approved, reason=reason)
+        await self.check_temporal()  # a worker is waited for longer than for a server that is away
         try:
             async with _temporal(DECISION_SECONDS):
                 await self.client.get_workflow_handle(workflow_id).execute_update("decide", decision)
@@ -260,7 +262,7 @@ async def _temporal(seconds: float = PATIENCE.total_seconds()) -> AsyncIterator[
     try:
         async with asyncio.timeout(seconds):
             yield
-    except TimeoutError as error:
+    except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
         raise StackError(f"Temporal did not answer within {seconds:g} s", hint=hint) from error
     except RuntimeError as error:  # a client that could not connect
         raise StackError(f"Temporal does not answer: {error}", hint=hint) from error

@@ -46,6 +46,11 @@ def note(database: Database, execution_id: str, text: str) -> None:
     tell(database, execution_id, EventType.NOTE, stream="a", text=text)
 
 
+def ask(database: Database, execution_id: str, plan_hash: str, stream: str = "a") -> None:
+    """Let its stream wait with a plan."""
+    tell(database, execution_id, EventType.EXECUTION_AWAITING_APPROVAL, stream=stream, plan_ref=plan_hash)
+
+
 def end(database: Database, execution_id: str, type: EventType = EventType.EXECUTION_COMPLETED) -> None:
     tell(database, execution_id, type, summary="over", failure=None, applied=False)
 

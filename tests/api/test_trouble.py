@@ -23,9 +23,10 @@ from orchex.store.executions import Executions
 from orchex.store.journal import Journal
 from orchex.store.tables import ExecutionRow
 from tests.api.serving import NOWHERE, Served, Team, serving
-from tests.api.stories import accept, end
+from tests.api.stories import accept, ask, end
 
 TASK = {"task": "do it"}
+HASH = "0" * 64
 
 
 def address(temporal: WorkflowEnvironment) -> str:
@@ -101,6 +102,29 @@ async def test_a_cancel_without_temporal_is_kept_and_carried_out_afterwards(
         database.close()
     history = (await temporal.client.get_workflow_handle(execution).fetch_history()).to_json()
     assert '"signalName": "cancel"' in history
+
+
+@pytest.mark.parametrize("decision", ["approve", "reject"])
+def test_a_decision_that_temporal_does_not_hear_is_503(settings: Settings, decision: str) -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as silent,
+        serving(settings, f"127.0.0.1:{silent.getsockname()[1]}") as api,
+        api.client((team := api.office.team()).key) as client,
+    ):
+        execution = accept(api.office.database, team.id)
+        ask(api.office.database, execution, HASH)
+        answer = client.post(f"/v1/executions/{execution}/{decision}", json={"planHash": HASH}, timeout=10)
+        assert (answer.status_code, answer.json()["code"]) == (503, "engine_unavailable")
+        assert client.get(f"/v1/executions/{execution}").json()["status"] == "awaiting_approval"
+
+
+def test_a_decision_that_no_worker_hears_is_503(api: Served, team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("orchex.engine.engine.DECISION_SECONDS", 0.5)
+    with api.client(team.key) as client:
+        execution = client.post("/v1/executions", json=TASK).json()["id"]
+        ask(api.office.database, execution, HASH, "task")
+        answer = client.post(f"/v1/executions/{execution}/approve", json={"planHash": HASH})
+        assert (answer.status_code, answer.json()["code"]) == (503, "engine_unavailable")
 
 
 async def test_what_was_taken_back_is_never_started(settings: Settings, temporal: WorkflowEnvironment) -> None:
