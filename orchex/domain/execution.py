@@ -184,13 +184,8 @@ class Accepted(Wire):
     status_url: str
 
     @classmethod
-    def of(cls, execution: Execution) -> "Accepted":
-        return cls(
-            id=execution.id,
-            status=execution.status,
-            created_at=execution.created_at,
-            status_url=execution.status_url,
-        )
+    def of(cls, id: str, status: Status, created_at: datetime) -> "Accepted":
+        return cls(id=id, status=status, created_at=created_at, status_url=f"/executions/{id}")
 
 
 class ExecutionList(Wire):

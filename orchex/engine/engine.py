@@ -15,7 +15,7 @@ from activities.launch import launch, spec_of
 from activities.messages import Landed
 from activities.steering import PATIENCE, cancelled_unstarted, deliver_cancel
 from orchex.domain.compiled import RunContext
-from orchex.domain.errors import InvalidInput, NotAwaitingApproval, NotFound, StackError
+from orchex.domain.errors import InvalidInput, NotAwaitingApproval, NotFound, OrchexError, StackError
 from orchex.domain.event import EventType, JournalEntry
 from orchex.domain.execution import Execution, Status
 from orchex.domain.ids import new_execution_id
@@ -145,7 +145,7 @@ class Engine(ExecutionReader):
         self.keep_environment(accepted.id, environ)
         try:
             await self._write(self._executions.accept, accepted)
-        except NotFound:
+        except OrchexError:
             self._environments.forget(accepted.id)
             raise
         await self.launch(accepted.id, accepted.spec)
@@ -159,10 +159,14 @@ class Engine(ExecutionReader):
             self._environments.keep(execution_id, environ)
 
     async def launch(self, execution_id: str, spec: dict[str, Any]) -> None:
+        """:meth:`begin`, and write down that it has begun."""
+        await self.begin(execution_id, spec)
+        await self._write(self._executions.started, execution_id)
+
+    async def begin(self, execution_id: str, spec: dict[str, Any]) -> None:
         """Start the workflow of what was accepted; harmless when it runs already. Raises :class:`StackError`."""
         async with _temporal():
             await launch(self.client, execution_id, spec, self.queue)
-        await self._write(self._executions.started, execution_id)
 
     # -- steering
 

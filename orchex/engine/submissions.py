@@ -1,14 +1,15 @@
 """Executions of teams: admitted under their plan, once per Idempotency-Key, and started or taken back."""
 
 import asyncio
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NamedTuple
 
 from orchex.domain.access import Actor, Principal
-from orchex.domain.errors import StackError
-from orchex.domain.execution import Accepted
+from orchex.domain.errors import StackError, StorageError
+from orchex.domain.execution import Accepted, Status
 from orchex.domain.subscription import PlanCatalogue
 from orchex.engine.engine import Engine
 from orchex.store.admission import admit
@@ -16,6 +17,8 @@ from orchex.store.audit import write_audit
 from orchex.store.database import Database
 from orchex.store.executions import Acceptance, Executions
 from orchex.store.idempotency import Answer, Idempotency, KeyedRequest
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -66,12 +69,23 @@ class Submissions:
             return Submitted(Accepted.model_validate_json(kept.body), replayed=True)
         if not kept.held:
             await self._launch(kept, submission)
-        accepted = Accepted.of(await self._engine.get(kept.id))
-        if submission.keyed is not None:
-            await asyncio.to_thread(self._finish, submission.keyed, accepted)
+        status = Status.QUEUED if kept.held else Status.RUNNING
+        accepted = Accepted.of(kept.id, status, kept.created_at)
+        try:
+            if not kept.held or submission.keyed is not None:
+                await asyncio.to_thread(self._settle, accepted, submission.keyed)
+        except StorageError as error:  # it is under way: the journal tells so too, and the key's claim knows it
+            log.warning("that %s has started is not written down yet: %s", kept.id, error.message)
         return Submitted(accepted, replayed=False)
 
     def _accept(self, submission: Submission) -> Acceptance | Answer:
+        try:
+            return self._accepted(submission)
+        except BaseException:
+            self._engine.keep_environment(submission.prepared.id, None)
+            raise
+
+    def _accepted(self, submission: Submission) -> Acceptance | Answer:
         now, caller = datetime.now(UTC), submission.caller
         prepared = submission.prepared.model_copy(update={"team_id": caller.team_id, "created_by": caller.key_id})
         with self._database.write() as session:
@@ -89,7 +103,7 @@ class Submissions:
 
     async def _launch(self, kept: Acceptance, submission: Submission) -> None:
         try:
-            await self._engine.launch(kept.id, kept.spec)
+            await self._engine.begin(kept.id, kept.spec)
         except StackError:
             if await asyncio.to_thread(self._withdraw, kept, submission):
                 raise
@@ -108,9 +122,13 @@ class Submissions:
         self._engine.keep_environment(kept.id, None)
         return True
 
-    def _finish(self, keyed: KeyedRequest, accepted: Accepted) -> None:
+    def _settle(self, accepted: Accepted, keyed: KeyedRequest | None) -> None:
+        """Write down that it runs, and the answer for whoever asks again."""
         with self._database.write() as session:
-            self._idempotency.finish(session, keyed, Answer(202, accepted.model_dump_json(by_alias=True)))
+            if accepted.status is Status.RUNNING:
+                self._executions.mark_started(session, accepted.id)
+            if keyed is not None:
+                self._idempotency.finish(session, keyed, Answer(202, accepted.model_dump_json(by_alias=True)))
 
 
 class CallerEngine(Engine):

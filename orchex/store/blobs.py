@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from orchex.domain.errors import NotFound, StorageError
+from orchex.store.disk import refused
 
 
 class Collected(NamedTuple):
@@ -42,10 +43,7 @@ class BlobStore:
                 if not _renewed(path):
                     _write(path, content)
         except OSError as error:
-            raise StorageError(
-                f"cannot keep {len(content)} bytes below {self.folder}: {error.strerror}",
-                hint="Free disk space, or point ORCHEX_HOME at a folder you can write to.",
-            ) from error
+            raise refused(error, f"cannot keep {len(content)} bytes below {self.folder}") from error
         return ref
 
     def put_text(self, text: str) -> str:

@@ -6,8 +6,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import DatabaseError, DataError, DBAPIError, IntegrityError, ProgrammingError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlmodel import Session
 
 from orchex.domain.errors import StorageError, StorageFull
@@ -26,7 +27,7 @@ class Database:
     def __init__(self, url: str) -> None:
         self.url = url
         self.embedded = url.startswith("sqlite")
-        self.engine = _sqlite(url) if self.embedded else create_engine(url, pool_pre_ping=True)
+        self.engine = _sqlite(url) if self.embedded else _server(url)
 
     @contextmanager
     def read(self) -> Iterator[Session]:
@@ -88,6 +89,24 @@ def database_url(url: str | None, home: Path) -> str:
     return url
 
 
+_PATIENCE = {
+    "connect_timeout": "5",
+    "keepalives_idle": "10",
+    "keepalives_interval": "5",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "15000",
+}
+"""Of libpq, in seconds, the last in milliseconds: without them, a server behind a broken network is waited for for
+ever.
+"""
+
+
+def _server(url: str) -> Engine:
+    """What the URL says of waiting comes first."""
+    given = make_url(url)
+    return create_engine(given.set(query={**_PATIENCE, **given.query}), pool_pre_ping=True, pool_timeout=5)
+
+
 def _sqlite(url: str) -> Engine:
     engine = create_engine(url)
 
@@ -112,6 +131,10 @@ def _sqlite(url: str) -> Engine:
     return engine
 
 
+_DISK_FULL = "53100"
+"""PostgreSQL's code; its text names a file and speaks the server's language."""
+
+
 def _is_missing_table(error: DBAPIError) -> bool:
     return "no such table" in str(error.orig) or getattr(error.orig, "sqlstate", None) == "42P01"
 
@@ -123,9 +146,11 @@ def _told() -> Iterator[None]:
         yield
     except (IntegrityError, ProgrammingError, DataError):  # bugs of ours, not of the place
         raise
+    except PoolTimeoutError as error:
+        raise StorageError("every connection to the store is in use", hint="Try again.") from error
     except DatabaseError as error:
         reason = str(error.orig)
-        if "disk is full" in reason or "disk full" in reason:
+        if "disk is full" in reason or getattr(error.orig, "sqlstate", None) == _DISK_FULL:
             raise StorageFull(f"the store is full: {reason}", hint="Free disk space and try again.") from error
         if "readonly" in reason or "unable to open" in reason:
             raise StorageError(

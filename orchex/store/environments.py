@@ -3,7 +3,10 @@
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
+
+from orchex.store.disk import refused
 
 
 class Environments:
@@ -13,10 +16,17 @@ class Environments:
         self._folder = home / "environments"
 
     def keep(self, execution_id: str, environ: Mapping[str, str]) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        handle = os.open(self._path(execution_id), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(handle, "w", encoding="utf-8", errors="surrogateescape") as file:
-            json.dump(dict(environ), file)
+        """Raises :class:`StorageError` when it cannot, and leaves nothing of it then."""
+        path = self._path(execution_id)
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(handle, "w", encoding="utf-8", errors="surrogateescape") as file:
+                json.dump(dict(environ), file)
+        except OSError as error:
+            with suppress(OSError):
+                path.unlink()
+            raise refused(error, f"cannot keep an environment below {self._folder}") from error
 
     def get(self, execution_id: str) -> dict[str, str]:
         """The environment that was kept; the worker's own where there is none (another host started it)."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from sqlalchemy import and_, bindparam, delete, not_, or_, update
 from sqlalchemy import select as select_columns
 from sqlmodel import Session, col, select
@@ -40,6 +40,7 @@ class Acceptance(BaseModel):
     labels: dict[str, str] = {}
     held: bool = False
     reserved_month: str | None = None
+    created_at: datetime = Field(default_factory=lambda: datetime.now(UTC))
 
 
 class Head(NamedTuple):
@@ -100,13 +101,7 @@ class Executions:
             return
         if accepted.resumed_from is not None:
             self._row(session, accepted.resumed_from, lock=True)  # it is not deleted from now on
-        session.add(
-            ExecutionRow(
-                **accepted.model_dump(exclude={"streams"}),
-                status=Status.QUEUED,
-                created_at=datetime.now(UTC),
-            )
-        )
+        session.add(ExecutionRow(**accepted.model_dump(exclude={"streams"}), status=Status.QUEUED))
         session.flush()
         for ordinal, (stream, description) in enumerate(accepted.streams):
             session.add(StreamRow(execution_id=accepted.id, stream=stream, ordinal=ordinal, description=description))
@@ -129,7 +124,16 @@ class Executions:
 
     def started(self, execution_id: str) -> None:
         """Temporal has acknowledged the workflow."""
-        self._set(execution_id, Status.RUNNING, (Status.QUEUED,))
+        with self._database.write() as session:
+            self.mark_started(session, execution_id)
+
+    def mark_started(self, session: Session, execution_id: str) -> None:
+        """:meth:`started` as part of a caller's transaction."""
+        session.exec(
+            update(ExecutionRow)
+            .where(col(ExecutionRow.id) == execution_id, col(ExecutionRow.status) == Status.QUEUED)
+            .values(status=Status.RUNNING)
+        )
 
     def request_cancel(self, execution_id: str, reason: str) -> Status:
         """Keep that a cancel was asked for, until it has ended; the first reason stays. Returns its new status."""
@@ -140,14 +144,6 @@ class Executions:
                 if row.cancel_requested_at is None:
                     row.cancel_requested_at, row.cancel_reason = datetime.now(UTC), reason
             return Status(row.status)
-
-    def _set(self, execution_id: str, status: Status, when: Sequence[Status]) -> None:
-        with self._database.write() as session:
-            session.exec(
-                update(ExecutionRow)
-                .where(col(ExecutionRow.id) == execution_id, col(ExecutionRow.status).in_(when))
-                .values(status=status)
-            )
 
     def get(self, execution_id: str) -> Execution:
         """The whole document. Raises :class:`NotFound`."""

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -78,8 +78,14 @@ class Served:
 
 
 @contextmanager
-def serving(settings: Settings, temporal: str = NOWHERE, queue: str | None = None, port: int = 0) -> Iterator[Served]:
-    """An API with these settings, until the end of the block."""
+def serving(
+    settings: Settings,
+    temporal: str = NOWHERE,
+    queue: str | None = None,
+    port: int = 0,
+    environ: Mapping[str, str] | None = None,
+) -> Iterator[Served]:
+    """An API with these settings, until the end of the block. ``environ`` is what commands are to inherit."""
     listener = listen("127.0.0.1", port)
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     ready: list[Parts] = []
@@ -88,7 +94,7 @@ def serving(settings: Settings, temporal: str = NOWHERE, queue: str | None = Non
 
     async def run() -> None:
         client = await Client.connect(temporal, data_converter=pydantic_data_converter, lazy=True)
-        async with open_parts(settings, client, queue=queue or f"nobody-{uuid.uuid4()}") as parts:
+        async with open_parts(settings, client, queue=queue or f"nobody-{uuid.uuid4()}", environ=environ) as parts:
             server = server_of(create_app(parts), parts.draining.set)
             task = asyncio.create_task(server.serve(sockets=[listener]))
             ready.append(parts)

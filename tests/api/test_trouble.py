@@ -1,5 +1,6 @@
 """When Temporal, the database or the disk fails: what is answered, what is kept, what is carried out afterwards."""
 
+import errno
 import socket
 import uuid
 from datetime import UTC, datetime
@@ -215,6 +216,44 @@ def test_a_full_disk_is_503_and_leaves_nothing_torn(api: Served, team: Team) -> 
             assert (answer.status_code, answer.json()["code"]) == (503, "storage_full")
         assert [execution["id"] for execution in client.get("/v1/executions").json()["data"]] == [before]
         assert client.post("/v1/executions", json=TASK, headers={"Idempotency-Key": "k"}).status_code == 202
+
+
+def test_a_disk_too_full_for_a_blob_is_503(api: Served, team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is not in the database lies on a disk too."""
+
+    def full(_handle: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with api.client(team.key) as client:
+        with monkeypatch.context() as patch:
+            patch.setattr("orchex.store.blobs.os.fsync", full)
+            answer = client.post("/v1/executions", json={"task": "something new"})
+            assert (answer.status_code, answer.json()["code"]) == (503, "storage_full")
+        assert client.get("/v1/executions").json()["data"] == []
+
+
+def test_an_environment_does_not_outlive_a_start_that_fails(settings: Settings, temporal: WorkflowEnvironment) -> None:
+    folder = settings.home / "environments"
+    with serving(settings, address(temporal), environ={"TOKEN": "secret"}) as api:
+        team = api.office.team()
+        with api.client(team.key) as client:
+            with _broken(api.office.database.engine, "server closed the connection", on="INSERT INTO audit"):
+                assert client.post("/v1/executions", json=TASK).status_code == 503
+            assert list(folder.glob("*")) == []
+            made = client.post("/v1/executions", json=TASK).json()["id"]
+            assert [path.stem for path in folder.iterdir()] == [made]
+
+
+@pytest.mark.parametrize("key", [None, "k"])
+def test_what_temporal_has_acknowledged_is_told_though_it_cannot_be_written_down(
+    api: Served, team: Team, key: str | None
+) -> None:
+    headers = {"Idempotency-Key": key} if key else {}
+    with api.client(team.key) as client:
+        with _broken(api.office.database.engine, "database or disk is full", on="UPDATE executions SET status"):
+            answer = client.post("/v1/executions", json=TASK, headers=headers)
+        assert (answer.status_code, answer.json()["status"]) == (202, "running")
+        assert client.get(answer.headers["location"]).json()["status"] == "queued"
 
 
 class _broken:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from orchex.domain.errors import NotFound, StorageError
+from orchex.domain.errors import NotFound, StorageError, StorageFull
 from orchex.store.blobs import BlobStore, Collected
 
 
@@ -98,7 +98,7 @@ def test_a_write_that_fails_leaves_nothing_behind(blobs: BlobStore, monkeypatch:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", fail)
-    with pytest.raises(StorageError, match="No space left"):
+    with pytest.raises(StorageFull, match="No space left"):
         blobs.put(b"hello")
     assert files(blobs) == []
 

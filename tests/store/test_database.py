@@ -1,16 +1,19 @@
 """Opening the database, its migrations, and what is said when it cannot be used."""
 
 import multiprocessing
+import socket
 import sqlite3
 import time
 from concurrent.futures import ProcessPoolExecutor, wait
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from sqlalchemy import inspect, text
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.pool import QueuePool
 
-from orchex.domain.errors import StorageError
+from orchex.domain.errors import StorageError, StorageFull
 from orchex.store import migrate
 from orchex.store.database import SCHEMA_REVISION, Database, open_database
 from orchex.store.executions import Executions
@@ -119,6 +122,33 @@ def test_a_server_that_is_not_there_is_said(tmp_path: Path) -> None:
     pytest.importorskip("psycopg")
     with pytest.raises(StorageError, match="did not answer"):
         open_database(f"postgresql://nobody@/none?host={tmp_path}&connect_timeout=2", tmp_path)
+
+
+def test_a_server_that_accepts_and_never_answers_is_given_up(tmp_path: Path) -> None:
+    pytest.importorskip("psycopg")
+    with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(StorageError, match="did not answer"):
+        open_database(f"postgresql://nobody@127.0.0.1:{silent.getsockname()[1]}/none", tmp_path)
+
+
+def test_a_server_whose_disk_is_full_is_said(database: Database) -> None:
+    """PostgreSQL says it with a code: its words name a file, in whatever language it speaks."""
+    if database.embedded:
+        pytest.skip("SQLite says it in words")
+    with pytest.raises(StorageFull), database.write() as session:
+        session.execute(text("DO $$ BEGIN RAISE 'kein Platz mehr' USING ERRCODE = '53100'; END $$"))
+
+
+def test_more_callers_than_connections_are_told_to_come_again(database: Database) -> None:
+    if database.embedded:
+        pytest.skip("its connections are not counted")
+    pool = database.engine.pool
+    assert isinstance(pool, QueuePool)
+    pool._timeout = 0.1
+    with ExitStack() as taken:
+        for _ in range(pool.size() + pool._max_overflow):
+            taken.enter_context(database.read()).execute(text("SELECT 1"))
+        with pytest.raises(StorageError, match="in use"), database.read() as session:
+            session.execute(text("SELECT 1"))
 
 
 def test_a_schema_of_a_newer_orchex_is_refused(database: Database, url: str, tmp_path: Path) -> None:

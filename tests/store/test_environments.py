@@ -1,10 +1,13 @@
 """The environment of an execution's commands."""
 
+import errno
 import os
 from pathlib import Path
+from typing import TextIO
 
 import pytest
 
+from orchex.domain.errors import StorageFull
 from orchex.store.environments import Environments
 
 
@@ -36,6 +39,19 @@ def test_nothing_of_it_is_left_when_it_is_forgotten(environments: Environments, 
     environments.forget("exec_1")
     environments.forget("exec_1")
     assert [path.read_text() for path in (tmp_path / "environments").iterdir()] == ['{"TOKEN": "other"}']
+
+
+def test_what_a_full_disk_takes_only_half_of_is_not_left(
+    environments: Environments, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_environ: object, file: TextIO) -> None:
+        file.write("SECRET")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("orchex.store.environments.json.dump", full)
+    with pytest.raises(StorageFull, match="No space left"):
+        environments.keep("exec_1", {"TOKEN": "secret"})
+    assert list((tmp_path / "environments").iterdir()) == []
 
 
 def test_an_execution_started_elsewhere_gets_the_worker_s_own(
