@@ -1,8 +1,9 @@
 """The base of request bodies: camelCase, strict, and nothing that was not asked for."""
 
+import re
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, JsonValue
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
 from pydantic.alias_generators import to_camel
 
 
@@ -26,6 +27,19 @@ def _storable(text: str) -> str:
 
 Text = Annotated[str, AfterValidator(_storable)]
 """A string that every database can keep."""
+
+
+_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}.*")
+
+
+def _time(value: object) -> object:
+    if not isinstance(value, str) or not _TIME.fullmatch(value):  # a number would be taken for seconds since 1970
+        raise ValueError("is not a time as in RFC 3339, such as 2026-02-05T10:00:00Z")
+    return value
+
+
+Time = Annotated[AwareDatetime, BeforeValidator(_time), Field(strict=False)]
+"""A moment, as text with its offset."""
 
 
 def shown(pattern: str) -> dict[str, JsonValue]:

@@ -11,51 +11,61 @@ from orchex.domain.execution import Wire
 from orchex.domain.manifest import MAX_TIMEOUT_MS
 
 Label = Annotated[Text, Field(min_length=1, max_length=64)]
-
-
 _WORD = r"\S"
-
-
 Task = Annotated[Text, Field(min_length=1, max_length=20_000, pattern=_WORD, json_schema_extra=shown(_WORD))]
 
 
 class ContextInput(Input):
-    """What the work may look at. ``files`` are paths and patterns inside the project."""
+    """What the work may look at."""
 
-    files: list[Annotated[Text, Field(min_length=1, max_length=512)]] = Field(default_factory=list, max_length=200)
+    files: list[Annotated[Text, Field(min_length=1, max_length=512)]] = Field(
+        default_factory=list, max_length=200, description="Paths and patterns inside the project."
+    )
     environment: Label | None = Field(default=None, description="A label; commands see it as ORCHEX_ENVIRONMENT.")
-    depth: Literal["minimal", "moderate", "comprehensive"] | None = None
+    depth: Literal["minimal", "moderate", "comprehensive"] | None = Field(
+        default=None, description="How much beside `files`. Default: moderate."
+    )
     project: Label | None = Field(
         default=None, description="One of the server's configured projects; needed when there are several."
     )
 
 
 class OptionsInput(Input):
-    """``timeout`` in milliseconds. ``apply`` lands the work in the project's folder; else it stays a patch."""
+    """How it is carried out."""
 
-    dry_run: bool = False
+    dry_run: bool = Field(default=False, description="Plan, and change nothing.")
     max_steps: int | None = Field(default=None, ge=1, le=1000, description="Default: 10, or the manifest's own.")
     timeout: int | None = Field(
         default=None, ge=1, le=MAX_TIMEOUT_MS, description="Milliseconds. Default: 300000, or the manifest's own."
     )
-    model: Annotated[Text, Field(min_length=1, max_length=200)] | None = None
-    apply: bool = False
-    approval: Literal["none", "plan"] | None = None
-    max_tokens: int | None = Field(default=None, ge=1, le=2**53)
-    max_cost_usd: float | None = Field(default=None, gt=0, le=1e6, strict=False, allow_inf_nan=False)
+    model: Annotated[Text, Field(min_length=1, max_length=200)] | None = Field(
+        default=None, description="Default: the manifest's, or the server's."
+    )
+    apply: bool = Field(default=False, description="Land the work in the project's folder; else it stays a patch.")
+    approval: Literal["none", "plan"] | None = Field(
+        default=None, description="`plan` waits until somebody has approved the plan."
+    )
+    max_tokens: int | None = Field(default=None, ge=1, le=2**53, description="Of all streams together.")
+    max_cost_usd: float | None = Field(
+        default=None, gt=0, le=1e6, allow_inf_nan=False, description="Of all streams together."
+    )
 
 
 class ExecutionInput(Input):
     """A ``task`` in plain language, or streams of a ``manifest`` (YAML text; all of them when none is named)."""
 
-    task: (
-        Annotated[Text, Field(min_length=1, max_length=20_000, pattern=_WORD, json_schema_extra=shown(_WORD))] | None
-    ) = None
-    manifest: Annotated[Text, Field(min_length=1, max_length=512 * 1024)] | None = None
-    streams: list[Annotated[Text, Field(min_length=1, max_length=64)]] = Field(default_factory=list, max_length=1000)
+    task: Task | None = Field(default=None, description="What is to be done, in plain language.")
+    manifest: Annotated[Text, Field(min_length=1, max_length=512 * 1024)] | None = Field(
+        default=None, description="In place of a task: YAML text."
+    )
+    streams: list[Annotated[Text, Field(min_length=1, max_length=64)]] = Field(
+        default_factory=list, max_length=1000, description="Of the manifest; all of them when none is named."
+    )
     context: ContextInput = Field(default_factory=ContextInput)
     options: OptionsInput = Field(default_factory=OptionsInput)
-    metadata: dict[Label, Annotated[Text, Field(max_length=500)]] = Field(default_factory=dict, max_length=16)
+    metadata: dict[Label, Annotated[Text, Field(max_length=500)]] = Field(
+        default_factory=dict, max_length=16, description="Labels, told again with the execution."
+    )
 
     model_config = ConfigDict(
         json_schema_extra={

@@ -2,10 +2,10 @@
 
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, AwareDatetime, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from api.models.base import Input, Text, shown
+from api.models.base import Input, Text, Time, shown
 from orchex.domain.access import Role, Scope
 from orchex.domain.execution import Moment, Wire
 from orchex.domain.subscription import Subscription
@@ -42,7 +42,7 @@ class KeyInput(Input):
     scopes: list[Annotated[Scope, Field(strict=False)]] | None = Field(
         default=None, min_length=1, max_length=len(Scope)
     )
-    expires_at: Annotated[AwareDatetime, Field(strict=False)] | None = None
+    expires_at: Time | None = None
     user_id: Id | None = None
 
 

@@ -1,6 +1,7 @@
 """About the server itself: health, readiness, metrics, the OpenAPI document, pages for people. No key is needed."""
 
 import asyncio
+import re
 from html import escape
 from pathlib import Path
 from typing import Annotated
@@ -73,9 +74,11 @@ async def problem(request: Request, code: str) -> Response:
     kind = KINDS[code]
     if prefers(request, ("application/json", "text/html")) == "application/json":
         return JSONResponse({"code": code, **vars(kind)})
-    title, meaning = escape(kind.title), escape(kind.meaning)
+    title, meaning = escape(kind.title), re.sub("`(.+?)`", r"<code>\1</code>", escape(kind.meaning))
     body = (
         f"<!doctype html><html lang=en><meta charset=utf-8><title>{title}</title>"
+        "<meta name=viewport content='width=device-width, initial-scale=1'>"
+        "<link rel=icon href=/static/mark.svg type=image/svg+xml>"
         f"<link rel=stylesheet href=/static/page.css><main><h1>{title}</h1>"
         f"<p><code>{code}</code> · HTTP {kind.status}{' · may be retried' if kind.retryable else ''}</p>"
         f"<p>{meaning}</p><p><a href=/docs>All of the API</a></p></main>"

@@ -1,45 +1,64 @@
-// Renders /openapi.json. Text only ever becomes text.
+// Renders /openapi.json.
 
-function el(tag, properties = {}, ...children) {
-  const node = Object.assign(document.createElement(tag), properties);
-  node.append(...children.filter((child) => child !== null && child !== undefined));
-  return node;
-}
+import { el, prose } from "./dom.js";
 
 const api = await (await fetch("/openapi.json")).json();
 
-function resolved(schema, depth = 0) {
-  if (!schema || typeof schema !== "object" || depth > 8) return schema;
-  if (schema.$ref) return resolved(api.components.schemas[schema.$ref.split("/").at(-1)], depth + 1);
-  if (Array.isArray(schema)) return schema.map((each) => resolved(each, depth + 1));
-  return Object.fromEntries(
-    Object.entries(schema).filter(([name]) => name !== "title").map(([name, value]) => [name, resolved(value, depth + 1)]),
-  );
+const DEEPEST = 3;
+
+const resolved = (schema) => (schema?.$ref ? api.components.schemas[schema.$ref.split("/").at(-1)] : schema ?? {});
+
+function kind(given) {
+  const schema = resolved(given);
+  const bounds = [schema.minimum !== undefined ? `from ${schema.minimum}` : "", schema.maximum !== undefined ? `to ${schema.maximum}` : ""];
+  if (schema.enum) return schema.enum.map((each) => `\`${each}\``).join(", ");
+  if (schema.const !== undefined) return `\`${schema.const}\``;
+  if (schema.anyOf) return schema.anyOf.map(kind).join(" or ");
+  if (schema.type === "array") return `list of ${kind(schema.items)}`;
+  return [[schema.type ?? "anything"].flat().join(" or "), ...bounds].filter(Boolean).join(" ");
 }
 
-const code = (value) => el("pre", {}, el("code", { textContent: JSON.stringify(value, null, 2) }));
+// [name, type, what] of each member, those of members in dots.
+function members(given, prefix = "", depth = 1) {
+  const schema = resolved(given);
+  const inner = schema.anyOf?.map(resolved).find((each) => each.properties || each.items) ?? schema;
+  if (inner.items) return members(inner.items, `${prefix.slice(0, -1)}[].`, depth);
+  return Object.entries(inner.properties ?? {}).flatMap(([name, member]) => [
+    [`${prefix}${name}`, inner.required?.includes(name) ? kind(member) : `${kind(member).replace(/ or null$/, "")}, optional`, member.description ?? ""],
+    ...(depth < DEEPEST ? members(member, `${prefix}${name}.`, depth + 1) : []),
+  ]);
+}
+
+const sentences = (text) => (text ?? "").split("\n\n").map((part) => el("p", {}, prose(part)));
 
 function table(rows) {
-  return el("table", {}, ...rows.map((cells) => el("tr", {}, ...cells.map((text) => el("td", { textContent: text })))));
+  return el("div", { className: "wide" }, el("table", {}, rows.map(([name, ...cells]) =>
+    el("tr", {}, el("td", {}, el("code", { textContent: name })), cells.map((text) => el("td", {}, prose(text)))))));
+}
+
+function schemaOf(content) {
+  return content?.["application/json"]?.schema;
 }
 
 function operation(method, path, found) {
-  const body = el("div", { className: "body" }, el("p", { textContent: found.description ?? found.summary ?? "" }));
+  const [first, ...rest] = (found.description ?? "").split("\n\n");
   const scopes = Object.values(found.security?.[0] ?? {})[0];
-  if (scopes) body.append(el("p", { className: "soft", textContent: scopes.length ? `Scope: ${scopes.join(", ")}` : "Any key." }));
-  if (found.parameters?.length) {
-    body.append(el("h4", { textContent: "Parameters" }), table(found.parameters.map((each) =>
-      [each.name, `${each.in}${each.required ? ", required" : ""}`, each.description ?? each.schema?.description ?? ""])));
-  }
-  const input = found.requestBody?.content?.["application/json"]?.schema;
-  if (input) body.append(el("h4", { textContent: "Body" }), code(resolved(input)));
-  body.append(el("h4", { textContent: "Answers" }), table(Object.entries(found.responses).map(([status, each]) =>
-    [status, each.description, Object.keys(each.content ?? {}).join(", ")])));
-  const answer = Object.entries(found.responses).find(([status]) => status < "300")?.[1].content?.["application/json"]?.schema;
-  if (answer) body.append(code(resolved(answer)));
-  return el("details", { className: "operation" },
+  const parameters = (found.parameters ?? []).map((each) =>
+    [each.name, `${each.in}${each.required ? ", required" : ""}`, each.description ?? each.schema?.description ?? ""]);
+  const input = schemaOf(found.requestBody?.content);
+  const answers = Object.entries(found.responses);
+  const answer = schemaOf(answers.find(([status]) => status < "300")?.[1].content);
+  const body = el("div", { className: "body" },
+    rest.map(sentences),
+    scopes ? el("p", { className: "soft" }, scopes.length ? ["Scope: ", el("code", { textContent: scopes.join(", ") })] : "Any key will do.") : null,
+    parameters.length ? [el("h4", { textContent: "Parameters" }), table(parameters)] : null,
+    input ? [el("h4", { textContent: "Body" }), table(members(input))] : null,
+    el("h4", { textContent: "Answers" }),
+    table(answers.map(([status, each]) => [status, each.description, Object.keys(each.content ?? {}).join(", ")])),
+    answer ? [el("h4", { textContent: "What it answers with" }), table(members(answer))] : null);
+  return el("details", { className: "operation", id: found.operationId },
     el("summary", {}, el("span", { className: `verb mono ${method}`, textContent: method.toUpperCase() }),
-      el("code", { textContent: path }), el("span", { className: "soft", textContent: found.summary ?? "" })), body);
+      el("code", { className: "path", textContent: path }), el("span", { className: "soft" }, prose(first))), body);
 }
 
 const groups = new Map();
@@ -50,8 +69,16 @@ for (const [path, operations] of Object.entries(api.paths)) {
   }
 }
 document.getElementById("main").replaceChildren(
-  el("h2", { textContent: api.info.title + " API" }),
-  ...api.info.description.split("\n\n").map((text) => el("p", { textContent: text })),
-  el("p", { className: "mono", textContent: "Authorization: Bearer orchex_sk_…" }),
+  ...sentences(api.info.description),
+  el("pre", { className: "text", textContent: "Authorization: Bearer orchex_sk_…" }),
   ...[...groups].flatMap(([tag, found]) => [el("h3", { textContent: tag }), ...found]),
 );
+
+// An address may name an operation: /docs#start_execution
+function look() {
+  const named = document.getElementById(location.hash.slice(1));
+  if (named instanceof HTMLDetailsElement) named.open = true;
+  named?.scrollIntoView();
+}
+addEventListener("hashchange", look);
+look();

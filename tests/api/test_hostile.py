@@ -70,6 +70,8 @@ def checked(answer: httpx2.Response, status: int, code: str) -> None:
         (b'{"task": "x", "options": {"maxSteps": 1' + b"0" * 300 + b"}}", 422, "validation_failed"),
         (b'{"task": "x", "options": {"timeout": -1}}', 422, "validation_failed"),
         (b'{"task": "x", "options": {"maxCostUsd": Infinity}}', 422, "validation_failed"),
+        (b'{"task": "x", "options": {"maxCostUsd": true}}', 422, "validation_failed"),
+        (b'{"task": "x", "options": {"maxCostUsd": "0.5"}}', 422, "validation_failed"),
         (b'{"task": "x", "context": {"files": ["../../etc/passwd"]}}', 422, "validation_failed"),
         (b'{"task": "x", "context": {"files": ["/etc/passwd"]}}', 422, "validation_failed"),
         (b'{"task": "x", "context": {"project": "../etc"}}', 422, "validation_failed"),

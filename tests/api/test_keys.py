@@ -144,6 +144,8 @@ def test_a_key_of_another_team_is_unknown(api: Served, team: Team) -> None:
         {"name": "x", "expiresAt": "9999-12-31T23:59:59-14:00"},
         {"name": "x", "expiresAt": "0001-01-01T00:00:00+14:00"},
         {"name": "x", "expiresAt": "soon"},
+        {"name": "x", "expiresAt": 4102444800},
+        {"name": "x", "expiresAt": "4102444800"},
         {"name": "x", "scopes": []},
         {"name": "x", "scopes": ["everything"]},
         {"name": "x", "scopes": "usage:read"},

@@ -6,6 +6,7 @@ import httpx2
 import pytest
 
 from api.problems import KINDS
+from api.routes.meta import STATIC
 from orchex.domain.access import Role
 from tests.api.serving import Served, Team
 from tests.api.stories import accept, begin, end, note
@@ -61,7 +62,9 @@ def test_pages_need_nothing_from_elsewhere(api: Served, path: str) -> None:
 
 
 def test_scripts_make_no_html_of_text(api: Served) -> None:
-    for name in ("dashboard.js", "docs.js"):
+    scripts = [path.name for path in STATIC.glob("*.js")]
+    assert {"dashboard.js", "docs.js"} < set(scripts)
+    for name in scripts:
         script = get(api, f"/static/{name}").text
         assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|https?://", script)
 
