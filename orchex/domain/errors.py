@@ -7,6 +7,8 @@
     │   ├── InvalidManifest         carries diagnostics with file:line:column
     │   ├── ProjectRefused          the project folder cannot be worked on as it is
     │   ├── NotFound                no such execution, artifact, stream, member, key
+    │   ├── AddressRefused          nothing is sent to addresses of this kind
+    │   ├── NameUnknown             a host's name has no address, now at least
     │   └── IdempotencyKeyReused    the same Idempotency-Key with another body
     ├── AccessDenied                whoever asks may not: CLI exit 3
     │   ├── InvalidKey              no such API key, or it has expired or was revoked: HTTP 401
@@ -21,7 +23,10 @@
     │   ├── IdempotencyInProgress   the same request is being answered
     │   ├── LastOwner               a team keeps an owner
     │   ├── AlreadyMember
-    │   └── NotAwaitingApproval     no such plan waits
+    │   ├── NotAwaitingApproval     no such plan waits
+    │   ├── EndpointLimit           a team has as many webhook endpoints as it can have
+    │   ├── SecretsLimit            as many secrets of an endpoint sign as can
+    │   └── EndpointDisabled        nothing is sent to it
     ├── StateChanged                somebody changed it since it was read: HTTP 412
     ├── TooMany                     CLI exit 4, HTTP 429
     │   ├── RateLimited             carries the policy and when to come back
@@ -101,6 +106,14 @@ class NotFound(InvalidInput):
     code = "not_found"
 
 
+class AddressRefused(InvalidInput):
+    pass
+
+
+class NameUnknown(InvalidInput):
+    pass
+
+
 class IdempotencyKeyReused(InvalidInput):
     code = "idempotency_key_reused"
 
@@ -169,6 +182,18 @@ class AlreadyMember(Conflict):
 
 class NotAwaitingApproval(Conflict):
     code = "not_awaiting_approval"
+
+
+class EndpointLimit(Conflict):
+    code = "conflict"
+
+
+class SecretsLimit(Conflict):
+    code = "conflict"
+
+
+class EndpointDisabled(Conflict):
+    code = "conflict"
 
 
 class StateChanged(OrchexError):

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel, to_snake
 
 from orchex.domain.execution import Moment, Wire
+from orchex.domain.ids import derived_id, is_id
 
 
 class EventType(StrEnum):
@@ -57,6 +58,16 @@ class JournalEntry(Event):
     execution_id: str
     sequence: int
 
+    @property
+    def public_id(self) -> str:
+        """``evt_`` and a ULID: what API and webhooks call the event, always the same."""
+        return public_event_id(self.id, self.at)
+
+
+def public_event_id(id: str, at: datetime) -> str:
+    """Of an event as the journal names it; one that has come over the wire keeps its name."""
+    return id if is_id("evt", id) else derived_id("evt", at, id)
+
 
 class EventDocument(Wire):
     """An entry as it goes over the wire. ``event`` and ``timestamp`` say ``type`` and ``at`` in a webhook's words.
@@ -76,7 +87,7 @@ class EventDocument(Wire):
     @classmethod
     def of(cls, entry: JournalEntry) -> "EventDocument":
         return cls(
-            id=entry.id,
+            id=entry.public_id,
             sequence=entry.sequence,
             type=entry.type,
             event=entry.type,

@@ -38,11 +38,11 @@ class StepStatus(StrEnum):
     CANCELLED = "cancelled"
 
 
-def _rfc3339(moment: datetime) -> str:
+def rfc3339(moment: datetime) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-Moment = Annotated[datetime, PlainSerializer(_rfc3339, when_used="json")]
+Moment = Annotated[datetime, PlainSerializer(rfc3339, when_used="json")]
 """A UTC time; RFC 3339 with milliseconds and ``Z`` on the wire."""
 
 

@@ -1,6 +1,8 @@
 """Identifiers: a prefix that names the kind and a ULID, so that ids sort by the time they were made."""
 
+import hashlib
 import re
+from datetime import datetime
 
 from ulid import ULID
 
@@ -25,3 +27,10 @@ def new_execution_id() -> str:
 def is_execution_id(text: str) -> bool:
     """True for a well-formed execution id; also a guard for every path built from one."""
     return EXECUTION_ID.fullmatch(text) is not None
+
+
+def derived_id(prefix: str, at: datetime, *parts: str) -> str:
+    """The same id whenever it is asked for with the same words; it sorts by ``at`` like any other."""
+    moment = int(at.timestamp() * 1000).to_bytes(6, "big")
+    digest = hashlib.sha256("\n".join(parts).encode()).digest()
+    return f"{prefix}_{ULID(moment + digest[:10])}"

@@ -13,7 +13,7 @@ from sqlmodel import Session
 
 from orchex.domain.errors import StorageError, StorageFull
 
-SCHEMA_REVISION = "0004"
+SCHEMA_REVISION = "0005"
 """The newest migration. Kept here so that a start on an up-to-date database need not load Alembic."""
 
 

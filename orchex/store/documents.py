@@ -27,7 +27,7 @@ from orchex.store.turns import Spent, spent_by, spent_by_each
 def document(session: Session, row: ExecutionRow) -> Execution:
     """The whole document of one execution."""
     streams = streams_of(session, row.id)
-    result = _result(row, artifacts_of(session, row.id))
+    result = result_of(row, artifacts_of(session, row.id))
     return _execution(row, streams, spent_by(session, row.id), result, _steps(session, row.id, streams))
 
 
@@ -40,7 +40,7 @@ def summaries(session: Session, rows: Sequence[ExecutionRow]) -> tuple[Execution
     ):
         streams[stream.execution_id].append(stream)
     spent: Mapping[str, Spent] = spent_by_each(session, ids)
-    return tuple(_execution(row, streams[row.id], spent.get(row.id), _result(row, ()), ()) for row in rows)
+    return tuple(_execution(row, streams[row.id], spent.get(row.id), result_of(row, ()), ()) for row in rows)
 
 
 def streams_of(session: Session, execution_id: str) -> list[StreamRow]:
@@ -124,7 +124,7 @@ def _steps(session: Session, execution_id: str, streams: Sequence[StreamRow]) ->
     )
 
 
-def _result(row: ExecutionRow, artifacts: Sequence[ArtifactRow]) -> Result | None:
+def result_of(row: ExecutionRow, artifacts: Sequence[ArtifactRow]) -> Result | None:
     """Null until the end."""
     status = Status(row.status)
     if not status.terminal:

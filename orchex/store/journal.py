@@ -13,6 +13,7 @@ from orchex.domain.execution import Status, StepStatus
 from orchex.store.database import Database
 from orchex.store.tables import EventRow, ExecutionRow, StepRow, StreamRow
 from orchex.store.usage import record_usage
+from orchex.store.webhooks.queueing import queue_deliveries
 
 _LIGHT = (defer(col(ExecutionRow.spec)), defer(col(ExecutionRow.options)))  # type: ignore[arg-type]
 """An execution's row without what is long and never looked at here."""
@@ -24,35 +25,28 @@ class Journal:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def append(self, execution_id: str, events: Sequence[Event]) -> None:
+    def append(self, execution_id: str, events: Sequence[Event]) -> tuple[str, ...]:
         """Write those of ``events`` that are not there yet and bring status, streams and steps up to them.
 
-        Events of an unknown execution are dropped: it was deleted, and nobody can read them.
+        Returns the webhook endpoints whose drain is to be started now. Events of an unknown execution are dropped: it
+        was deleted, and nobody can read them.
         """
         if not events:
-            return
+            return ()
         # One flush at the end writes each row once; nothing that is looked up here was written here.
         with self._database.write() as session, session.no_autoflush:
             # Locked before anything is looked up: another attempt may be writing the same events.
             execution = session.get(ExecutionRow, execution_id, options=_LIGHT, with_for_update=True)
             if execution is None:
-                return
+                return ()
             known = set(session.exec(select(EventRow.id).where(col(EventRow.id).in_([event.id for event in events]))))
             fresh = [event for event in events if event.id not in known]
+            rows = [_row(execution, event) for event in fresh]
+            session.add_all(rows)
             for event in fresh:
-                execution.last_sequence += 1
-                session.add(
-                    EventRow(
-                        id=event.id,
-                        execution_id=execution_id,
-                        sequence=execution.last_sequence,
-                        type=event.type,
-                        at=event.at,
-                        data=event.data,
-                    )
-                )
                 _project(session, execution, event)
             record_usage(session, execution, fresh)
+            return queue_deliveries(session, execution, rows)
 
     def all(self, execution_id: str, types: Sequence[EventType]) -> list[JournalEntry]:
         """Every entry of these types, in order."""
@@ -74,6 +68,19 @@ class Journal:
                 .limit(limit)
             )
             return [_entry(row) for row in rows]
+
+
+def _row(execution: ExecutionRow, event: Event) -> EventRow:
+    """The event with the execution's next sequence number."""
+    execution.last_sequence += 1
+    return EventRow(
+        id=event.id,
+        execution_id=execution.id,
+        sequence=execution.last_sequence,
+        type=event.type,
+        at=event.at,
+        data=event.data,
+    )
 
 
 def _entry(row: EventRow) -> JournalEntry:

@@ -16,6 +16,7 @@ from orchex.store.audit import write_audit
 from orchex.store.dialect import see_one_moment
 from orchex.store.executions import UNFINISHED
 from orchex.store.tables import ArtifactRow, EventRow, ExecutionRow, StepRow, StreamRow, TurnRow
+from orchex.store.webhooks.forgetting import forget_messages
 
 PARTS = (TurnRow, ArtifactRow, EventRow, StepRow, StreamRow)
 """What goes with its execution. Usage, audit and billing stay: they are the team's books, not the execution's."""
@@ -57,6 +58,7 @@ def lock_deletable(session: Session, execution_id: str) -> Deletable:
 def delete_rows(session: Session, execution_id: str) -> None:
     """Part of the transaction that locked it."""
     row = session.get_one(ExecutionRow, execution_id)
+    forget_messages(session, execution_id)
     for part in PARTS:
         session.exec(delete(part).where(col(part.execution_id) == execution_id))
     if row.team_id is not None:

@@ -18,7 +18,7 @@ from orchex.store.usage import verify
 from tests.store.cloud import submit
 from tests.store.writing import note
 
-EARLIER = ["0001", "0002", "0003"]
+EARLIER = ["0001", "0002", "0003", "0004"]
 EXECUTION_ID = new_execution_id()
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 TEAM_ID = new_id("team")
