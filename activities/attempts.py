@@ -16,6 +16,7 @@ from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, 
 
 from activities.ledger import AttemptLedger
 from activities.messages import Attempted, Carried, Carrier, RecordEvents
+from activities.webhooks.starting import DrainStarter
 from orchex.domain.errors import ModelUnavailable, OrchexError
 from orchex.domain.event import Event, EventType
 from orchex.store.journal import Journal
@@ -30,19 +31,23 @@ log = logging.getLogger(__name__)
 
 
 class AttemptInterceptor(Interceptor):
-    def __init__(self, journal: Journal, ledger: AttemptLedger) -> None:
+    def __init__(self, journal: Journal, ledger: AttemptLedger, drains: DrainStarter) -> None:
         self._journal = journal
         self._ledger = ledger
+        self._drains = drains
 
     def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
-        return _Attempt(next, self._journal, self._ledger)
+        return _Attempt(next, self._journal, self._ledger, self._drains)
 
 
 class _Attempt(ActivityInboundInterceptor):
-    def __init__(self, next: ActivityInboundInterceptor, journal: Journal, ledger: AttemptLedger) -> None:
+    def __init__(
+        self, next: ActivityInboundInterceptor, journal: Journal, ledger: AttemptLedger, drains: DrainStarter
+    ) -> None:
         super().__init__(next)
         self._journal = journal
         self._ledger = ledger
+        self._drains = drains
 
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:
         info = activity.info()
@@ -81,10 +86,11 @@ class _Attempt(ActivityInboundInterceptor):
 
     async def _append(self, request: Carrier, events: tuple[Event, ...]) -> bool:
         try:
-            await asyncio.to_thread(self._journal.append, request.run.execution_id, events)
+            endpoints = await asyncio.to_thread(self._journal.append, request.run.execution_id, events)
         except OrchexError as error:
             log.warning("journal not written: %s", error)
             return False
+        self._drains.start_soon(endpoints)
         return True
 
 

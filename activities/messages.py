@@ -24,6 +24,7 @@ RECORD_EVENTS = "record_events"
 LAND = "land"
 RECONCILE = "reconcile"
 KEEP_ACCOUNTS = "keep_accounts"
+DELIVER_DUE = "deliver_due"
 
 
 class _Message(BaseModel):
@@ -259,3 +260,19 @@ class KeptAccounts(_Message):
     """``more`` when there was more to do than one call takes on."""
 
     more: bool
+
+
+class DrainEndpoint(_Message):
+    """Send what is due at this webhook endpoint."""
+
+    endpoint_id: str
+
+
+class Drained(_Message):
+    """``next_at`` is when something will be due, null for nothing; ``more`` is due already; ``gone``: the endpoint is
+    deleted or disabled.
+    """
+
+    next_at: datetime | None = None
+    more: bool = False
+    gone: bool = False

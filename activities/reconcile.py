@@ -12,6 +12,7 @@ from activities.retention import Retention
 from activities.starting import Starter
 from activities.steering import cancelled_unstarted, deliver_cancel
 from activities.threads import in_thread
+from activities.webhooks.sweeping import WebhookSweep
 from orchex.domain.event import Event, EventType
 from orchex.domain.execution import Failure
 from orchex.store.environments import Environments
@@ -38,7 +39,7 @@ SETTLED = timedelta(seconds=15)
 
 class Reconciler:
     """Starts what was accepted and never started, delivers the cancels that could not be, closes rows whose workflow
-    is gone, and deletes what is kept no longer.
+    is gone, starts the webhooks that were forgotten, and deletes what is kept no longer.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class Reconciler:
         environments: Environments,
         starter: Starter,
         retention: Retention,
+        webhooks: WebhookSweep,
     ) -> None:
         self._client = client
         self._queue = queue
@@ -58,9 +60,11 @@ class Reconciler:
         self._environments = environments
         self._starter = starter
         self._retention = retention
+        self._webhooks = webhooks
 
     @activity.defn(name=RECONCILE)
     async def reconcile(self) -> None:
+        await self._webhooks.restart_overdue()
         for unfinished in self._executions.to_reconcile(datetime.now(UTC) - SETTLED):
             await self._reconcile(unfinished)
         await self._starter.start_waiting()
@@ -85,8 +89,7 @@ class Reconciler:
         summary = failure.message if failure else "cancelled through Temporal"
         data = {"summary": summary, "failure": failure.model_dump(mode="json") if failure else None}
         event = Event(id=f"{execution_id}:reconciled", type=type_, at=datetime.now(UTC), data=data)
-        self._journal.append(execution_id, (event,))
-        self._environments.forget(execution_id)
+        self._tell_end(execution_id, event)
 
     async def _begin(self, unfinished: Unfinished) -> None:
         """Start what never was, unless a cancel came first."""
@@ -94,5 +97,8 @@ class Reconciler:
             await launch(self._client, unfinished.id, self._executions.spec(unfinished.id), self._queue)
             self._executions.started(unfinished.id)
         else:
-            self._journal.append(unfinished.id, (cancelled_unstarted(unfinished.id),))
-            self._environments.forget(unfinished.id)
+            self._tell_end(unfinished.id, cancelled_unstarted(unfinished.id))
+
+    def _tell_end(self, execution_id: str, end: Event) -> None:
+        self._webhooks.starter.start_soon(self._journal.append(execution_id, (end,)))
+        self._environments.forget(execution_id)

@@ -1,12 +1,14 @@
 """What the environment configures. Built by ``load_settings``, never at import."""
 
 import os
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from orchex.domain.addresses import Network
 from orchex.domain.errors import InvalidInput
 
 _TEMPORAL_CLIENT_VARIABLES = ("TEMPORAL_ADDRESS", "TEMPORAL_PROFILE", "TEMPORAL_CONFIG_FILE")
@@ -50,6 +52,12 @@ def _paths(value: object) -> object:
     return [name for name in value.split(os.pathsep) if name] if isinstance(value, str) else value
 
 
+def _networks(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    return tuple(ip_network(part.strip()) for part in value.split(",") if part.strip())
+
+
 class Settings(BaseSettings):
     """The settings of one process. Each field is read from ``ORCHEX_<FIELD>``; an empty variable is an
     unset one.
@@ -86,6 +94,9 @@ class Settings(BaseSettings):
     """A file of model prices that come before the built-in ones."""
     retention_days: int | None = Field(default=None, ge=1, le=36_500)
     """How many days after its end an execution is deleted, with its blobs; none keeps them all."""
+    webhook_allowed_ranges: Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_networks)] = ()
+    """Ranges that webhooks may be sent to although they are not of the public internet, also by ``http://``: networks
+    in CIDR notation, separated by commas."""
     task_queue: str = Field(default="orchex", min_length=1, max_length=200)
     """The Temporal task queue that workflows and activities run on."""
 
@@ -119,6 +130,10 @@ class Settings(BaseSettings):
     """How much one may print, in MiB."""
     sandbox_free_disk_mb: int = Field(default=256, ge=0)
     """How much has to stay free on the disk of the workspace, in MiB."""
+
+    @property
+    def clear_secret_key(self) -> str | None:
+        return self.secret_key.get_secret_value() if self.secret_key else None
 
     @property
     def external_temporal(self) -> bool:

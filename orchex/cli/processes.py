@@ -58,7 +58,7 @@ def worker(
     import logging
 
     from orchex.stack.endpoint import inherited_endpoint
-    from orchex.worker import run_worker
+    from orchex.worker.process import run_worker
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     asyncio.run(run_worker(load_settings(), inherited_endpoint() if embedded else None))

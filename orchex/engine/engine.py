@@ -14,6 +14,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.launch import launch, spec_of
 from activities.messages import Landed
 from activities.steering import PATIENCE, cancelled_unstarted, deliver_cancel
+from activities.webhooks.starting import DrainStarter
 from orchex.domain.compiled import RunContext
 from orchex.domain.errors import InvalidInput, NotAwaitingApproval, NotFound, OrchexError, StackError
 from orchex.domain.event import EventType, JournalEntry
@@ -59,6 +60,7 @@ class Engine(ExecutionReader):
         self.client = client
         self.queue = task_queue
         self._environments = Environments(home)
+        self._drains = DrainStarter(client, task_queue)
 
     def of_team(self, team: str) -> "Engine":
         """The same for the executions of one team: any other's are :class:`NotFound`."""
@@ -184,7 +186,8 @@ class Engine(ExecutionReader):
                 log.warning("the cancel of %s is kept until Temporal answers: %s", execution_id, error.message)
             else:
                 if not started:
-                    await self._write(self._journal.append, execution_id, (cancelled_unstarted(execution_id),))
+                    told = (cancelled_unstarted(execution_id),)
+                    await self._drains.start(await self._write(self._journal.append, execution_id, told))
                     self._environments.forget(execution_id)
         return await self.get(execution_id)
 

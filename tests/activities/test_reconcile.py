@@ -11,6 +11,8 @@ from temporalio.testing import WorkflowEnvironment
 from activities.reconcile import Reconciler
 from activities.retention import Retention
 from activities.starting import Starter
+from activities.webhooks.starting import DrainStarter
+from activities.webhooks.sweeping import WebhookSweep
 from orchex.billing.plans import load_plans
 from orchex.domain.execution import Status
 from orchex.domain.start import StartRequest
@@ -37,7 +39,10 @@ async def _parts(
     executions, journal = Executions(database), Journal(database)
     starter = Starter(temporal.client, queue, database, load_plans(None))
     retention = Retention(home, database, days)
-    reconciler = Reconciler(temporal.client, queue, executions, journal, Environments(home), starter, retention)
+    webhooks = WebhookSweep(DrainStarter(temporal.client, queue), database)
+    reconciler = Reconciler(
+        temporal.client, queue, executions, journal, Environments(home), starter, retention, webhooks
+    )
     return Engine(temporal.client, database, home, queue), reconciler
 
 

@@ -1,0 +1,1 @@
+"""Sending webhooks: where to, under which signature, and what comes of it."""
