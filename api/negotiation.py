@@ -8,6 +8,15 @@ from starlette.responses import Response
 
 MAX_ACCEPT_CHARACTERS = 1000
 
+IF_MATCH = {
+    "name": "If-Match",
+    "in": "header",
+    "required": False,
+    "description": "The ETag of the object as it was read; when it has changed since, nothing is written.",
+    "schema": {"type": "string", "maxLength": 1000},
+}
+"""Its place in the OpenAPI document: ``openapi_extra={"parameters": [IF_MATCH]}``."""
+
 
 def weak_tag(content: bytes) -> str:
     return f'W/"{hashlib.blake2b(content, digest_size=16).hexdigest()}"'

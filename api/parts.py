@@ -5,8 +5,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ParamSpec, TypeVar
 
+from httpcore2 import AsyncConnectionPool
 from starlette.requests import Request
 
+from activities.webhooks.resolving import Resolver
+from activities.webhooks.starting import DrainStarter
 from api.auth import Caller, KeyStore
 from api.documents import Documents
 from api.limits import RateLimits
@@ -33,7 +36,7 @@ class Parts:
     """``engine`` need not have reached Temporal yet: everything that only reads works without.
 
     ``environ`` is what commands of executions inherit; null leaves them the worker's own. ``draining`` is set when
-    the process is about to end.
+    the process is about to end. ``webhooks`` are the connections that samples of webhooks are sent by.
     """
 
     settings: Settings
@@ -48,6 +51,9 @@ class Parts:
     limits: RateLimits
     projects: ServedProjects
     watching: Watching
+    drains: DrainStarter
+    resolver: Resolver
+    webhooks: AsyncConnectionPool
     environ: Mapping[str, str] | None = None
     draining: asyncio.Event = field(default_factory=asyncio.Event)
     metrics: Metrics = field(default_factory=Metrics)

@@ -8,6 +8,9 @@ from contextlib import asynccontextmanager
 
 from temporalio.client import Client
 
+from activities.webhooks.network import open_pool
+from activities.webhooks.resolving import Resolver
+from activities.webhooks.starting import DrainStarter
 from api.app import create_app
 from api.limits import open_limits
 from api.parts import Parts
@@ -49,13 +52,15 @@ async def open_parts(
 ) -> AsyncIterator[Parts]:
     """Parts on the database of the settings. ``client`` may be lazy: no start of the API waits for Temporal."""
     projects, catalogue = load_projects(settings), load_plans(settings.plans)
-    configured = settings.secret_key.get_secret_value() if settings.secret_key else None
-    secret = load_secret(configured, settings.home)
+    secret = load_secret(settings.clear_secret_key, settings.home)
     limit_url = settings.rate_limit_url.get_secret_value() if settings.rate_limit_url else None
     limits = open_limits(catalogue, limit_url)
     database = await asyncio.to_thread(open_database, settings.database_url, settings.home)
+    queue = queue or settings.task_queue
+    resolver = Resolver(settings.webhook_allowed_ranges)
+    webhooks = open_pool(resolver)
     try:
-        engine = Engine(client, database, settings.home, queue or settings.task_queue)
+        engine = Engine(client, database, settings.home, queue)
         idempotency = Idempotency(secret)
         yield Parts(
             settings=settings,
@@ -70,9 +75,13 @@ async def open_parts(
             keys=ApiKeys(database, secret, catalogue),
             projects=projects,
             watching=Watching(ExecutionReader(database, settings.home)),
+            drains=DrainStarter(client, queue),
+            resolver=resolver,
+            webhooks=webhooks,
             environ=environ,
         )
     finally:
+        await webhooks.aclose()
         await limits.close()
         database.close()
 

@@ -1,6 +1,6 @@
 """One module per resource, each with a ``router``; ``ROUTERS`` is what is served below ``/v1``."""
 
-from api.routes import artifacts, audit, billing, events, executions, keys, teams, usage
+from api.routes import artifacts, audit, billing, deliveries, events, executions, keys, teams, usage, webhooks
 
 ROUTERS = (
     executions.router,
@@ -10,5 +10,7 @@ ROUTERS = (
     teams.router,
     usage.router,
     billing.router,
+    webhooks.router,
+    deliveries.router,
     audit.router,
 )

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from api.auth import Caller, require
 from api.idempotency import PARAMETER, REPLAYED, idempotency_key
 from api.models.teams import MemberInput, TeamInput
-from api.negotiation import matches, not_modified, weak_tag
+from api.negotiation import IF_MATCH, matches, not_modified, weak_tag
 from api.openapi import answers
 from api.pages import DEFAULT_LIMIT, Before, Limit, Page, id_cursor, page_answer
 from api.parts import Parts, actor_of, parts_of
@@ -26,14 +26,6 @@ Reading = Annotated[Caller, require(Scope.TEAMS_READ)]
 Writing = Annotated[Caller, require(Scope.TEAMS_WRITE)]
 ThisServer = Annotated[Parts, Depends(parts_of)]
 IdempotencyKey = Annotated[str | None, Depends(idempotency_key)]
-
-IF_MATCH = {
-    "name": "If-Match",
-    "in": "header",
-    "required": False,
-    "description": "The ETag of the team as it was read; when it has changed since, nothing is written.",
-    "schema": {"type": "string", "maxLength": 1000},
-}
 
 
 @router.get("/teams/{id}", response_model=Team, responses=answers(200, 304, headers={200: ("ETag",), 304: ("ETag",)}))

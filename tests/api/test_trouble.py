@@ -15,6 +15,8 @@ from temporalio.testing import WorkflowEnvironment
 from activities.reconcile import Reconciler
 from activities.retention import Retention
 from activities.starting import Starter
+from activities.webhooks.starting import DrainStarter
+from activities.webhooks.sweeping import WebhookSweep
 from orchex.billing.plans import load_plans
 from orchex.domain.event import EventType
 from orchex.settings import Settings
@@ -43,6 +45,7 @@ def reconciler(temporal: WorkflowEnvironment, database: Database, settings: Sett
         Environments(settings.home),
         Starter(temporal.client, queue, database, load_plans(settings.plans)),
         Retention(settings.home, database),
+        WebhookSweep(DrainStarter(temporal.client, queue), database),
     )
 
 
