@@ -3,12 +3,14 @@
 import os
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic.alias_generators import to_camel
 
 from orchex.client.models import Event, Options
 from orchex.domain.errors import InvalidInput
+
+T = TypeVar("T")
 
 
 def execution_body(
@@ -26,11 +28,8 @@ def execution_body(
     """Only what was given, so that the server's defaults hold. Raises :class:`InvalidInput`."""
     if (task is None) == (manifest is None):
         raise InvalidInput("an execution takes either a task or a manifest")
-    for name, value in (("files", files), ("streams", streams)):
-        if isinstance(value, str):
-            raise InvalidInput(f"{name} is a list, not one text", hint=f"{name}=[{value!r}]")
     context = {
-        "files": [os.fspath(file) for file in files] or None,
+        "files": [os.fspath(file) for file in listed("files", files)] or None,
         "environment": environment,
         "depth": depth,
         "project": project,
@@ -39,12 +38,24 @@ def execution_body(
         {
             "task": task,
             "manifest": manifest,
-            "streams": list(streams) or None,
+            "streams": list(listed("streams", streams)) or None,
             "context": given(context) or None,
             "options": camel(options or {}) or None,
             "metadata": dict(metadata or {}) or None,
         }
     )
+
+
+def listed(name: str, values: Sequence[T]) -> Sequence[T]:
+    """``values`` themselves. Raises :class:`InvalidInput` for one text, which would be taken for its letters."""
+    if isinstance(values, str):
+        raise InvalidInput(f"{name} is a list, not one text", hint=f"{name}=[{values!r}]")
+    return values
+
+
+def each(names: str | Sequence[str]) -> tuple[str, ...]:
+    """Of one name or several, which may be members of an enumeration: their texts."""
+    return tuple(str(name) for name in ([names] if isinstance(names, str) else names))
 
 
 def decision(plan_hash: str, reason: str) -> dict[str, str]:

@@ -10,6 +10,7 @@ from orchex.domain.access import Role
 from orchex.domain.execution import Failure, Metrics, Moment, Progress, Result, Status, Step, StreamState
 from orchex.domain.subscription import Subscription
 from orchex.domain.team import ApiKey, Team
+from orchex.domain.webhook import Endpoint
 
 T = TypeVar("T")
 
@@ -131,3 +132,15 @@ class SubscriptionChange(Subscription):
     """``checkout_url`` is where a person pays for a change that waits for it."""
 
     checkout_url: str | None = None
+
+
+class EndpointDocument(Endpoint):
+    """``etag`` names this state of it, as in :class:`TeamDocument`; those of a list have none."""
+
+    etag: str = ""
+
+
+class CreatedEndpoint(Endpoint):
+    """``secret``, ``whsec_…``, is what it is signed with from now on: told this once, and in no representation."""
+
+    secret: str = Field(repr=False)

@@ -24,13 +24,19 @@ _PREFIX = "whsec_"
 
 
 class WebhookData(Document):
-    """``result`` is the execution's, once it has ended; ``sequence`` orders the events of one execution."""
+    """``result`` is the execution's, once it has ended, ``error`` why it failed, ``step`` the one that is completed.
+
+    ``sequence`` orders the events of one execution. ``test``: it is a sample, and there is no such execution.
+    """
 
     execution_id: str | None = None
     status: str | None = None
     result: dict[str, Any] | None = None
     result_truncated: bool = False
     sequence: int | None = None
+    step: dict[str, Any] | None = None
+    error: dict[str, Any] | None = None
+    test: bool = False
 
 
 class WebhookEvent(Document):

@@ -3,7 +3,7 @@
 import json
 import threading
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -46,14 +46,20 @@ class Entry:
 
 
 class StandIn:
-    """``faults`` are used up one a request, before anything else happens; ``seen`` is every request there was."""
+    """``faults`` are used up one a request, before anything else happens; ``seen`` is every request there was.
+
+    ``answers`` are what is said, one after the other, to requests that are none about executions: by their method and
+    path, as in ``GET /webhooks``. ``slow`` is how many seconds each answer takes.
+    """
 
     def __init__(self) -> None:
         self.executions: dict[str, Entry] = {}
         self.artifacts: dict[tuple[str, str], bytes] = {}
         self.faults: deque[Fault] = deque()
+        self.answers: defaultdict[str, deque[Any]] = defaultdict(deque)
         self.seen: list[Seen] = []
         self.keys: dict[str, str] = {}
+        self.slow = 0.0
         self.streams_events = True
         self.holds_streams_back = False
         self.forgets_where_it_was = False
@@ -160,6 +166,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.stand_in.seen.append(seen)
             if self.stand_in.faults:
                 fault = self.stand_in.faults.popleft()
+        time.sleep(self.stand_in.slow)
         if fault is not None and fault.status >= 0:
             self._fail(fault)
         else:
@@ -192,6 +199,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _route(self, seen: Seen, parts: list[str]) -> tuple[int, Any]:
         """The answer; none when it was streamed."""
+        if scripted := self.stand_in.answers[f"{seen.method} /{'/'.join(parts)}"]:
+            return 200, scripted.popleft()
         match seen.method, parts:
             case "POST", ["executions"]:
                 return self._start(seen)

@@ -20,8 +20,8 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 @pytest.fixture(scope="session")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    """One server for every test that leaves it standing, with a scripted model."""
-    environ = {"ANTHROPIC_API_KEY": "sk-ant-none"}
+    """One server for every test that leaves it standing, with a scripted model. Its webhooks may go to loopback."""
+    environ = {"ANTHROPIC_API_KEY": "sk-ant-none", "ORCHEX_WEBHOOK_ALLOWED_RANGES": "127.0.0.0/8"}
     with (
         serve(script) as model,
         serve_cloud(tmp_path_factory.mktemp("cloud"), ANTHROPIC_BASE_URL=model.url, **environ) as cloud,

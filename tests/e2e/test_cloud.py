@@ -16,6 +16,7 @@ from orchex import (
     WaitTimedOut,
 )
 from tests.e2e.cloud import Cloud, runbook, until
+from tests.fakes.webhook_receiver import receiving
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
@@ -136,23 +137,29 @@ def test_another_server_is_not_taken_for_one(cloud: Cloud) -> None:
 def test_the_examples_of_the_guide_run(cloud: Cloud) -> None:
     """In one process, one after the other, as somebody reads them."""
     blocks = re.findall(r"```python\n(.*?)```", (DOCS / "sdk.md").read_text(), flags=re.DOTALL)
-    assert len(blocks) == 7
+    assert len(blocks) == 10
     (cloud.laptop / "release.yaml").write_text(runbook("echo released > greeting.txt").replace("mend:", "notes:"))
     program = "\n".join(
         [
-            "import asyncio, os\nfrom collections.abc import Mapping\nfrom pathlib import Path\n",
+            "import asyncio, os\nfrom collections.abc import Mapping\nfrom datetime import UTC, datetime, timedelta",
+            "from pathlib import Path\n",
             *blocks,
             "assert execution.id and receive(b'', {}) == 401",
+            "client.webhooks.delete(endpoint.id)",
         ]
     )
-    ended = subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=cloud.laptop,
-        env={"PATH": "/usr/bin:/bin", "ORCHEX_WEBHOOK_SECRET": "whsec_c2VjcmV0", **cloud.environ},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    with receiving() as receiver:
+        ended = subprocess.run(
+            [sys.executable, "-c", program.replace("https://hooks.example.org", receiver.url)],
+            cwd=cloud.laptop,
+            env={"PATH": "/usr/bin:/bin", "ORCHEX_WEBHOOK_SECRET": "whsec_c2VjcmV0", **cloud.environ},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
     assert ended.returncode == 0, ended.stderr
     for said in ("success=True", "Write it completed", "+released", "completed completed", "/options/maxSteps"):
+        assert said in ended.stdout
+    assert [one.path for one in receiver.got] == ["/orchex"]
+    for said in ("True 200 None", "the old secret signs until 20", "0 are sent again"):
         assert said in ended.stdout

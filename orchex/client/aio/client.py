@@ -13,6 +13,7 @@ from orchex.client.aio.handle import AsyncExecutionHandle
 from orchex.client.aio.keys import AsyncApiKeys
 from orchex.client.aio.teams import AsyncMembers, AsyncTeams
 from orchex.client.aio.transport import AsyncTransport
+from orchex.client.aio.webhooks import AsyncWebhooks
 from orchex.client.calls import Call
 from orchex.client.config import configure
 from orchex.client.models import Me, Options
@@ -63,6 +64,7 @@ class AsyncOrchexClient:
         self.api_keys = AsyncApiKeys(self._transport)
         self.usage = AsyncUsage(self._transport)
         self.billing = AsyncBilling(self._transport)
+        self.webhooks = AsyncWebhooks(self._transport)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.base_url}>"

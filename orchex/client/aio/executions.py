@@ -8,7 +8,7 @@ from orchex.client.aio.following import AsyncFollower
 from orchex.client.aio.handle import AsyncExecutionHandle
 from orchex.client.aio.pages import items
 from orchex.client.aio.transport import AsyncTransport
-from orchex.client.bodies import decision, execution_body, waiting_plan
+from orchex.client.bodies import decision, each, execution_body, waiting_plan
 from orchex.client.calls import Call, Query, post, segment, segments
 from orchex.client.deadline import Deadline
 from orchex.client.models import Event, EventPage, ExecutionDocument, Options, Page, patch_names
@@ -67,14 +67,14 @@ class AsyncExecutions:
         self, *, status: Status | str | Sequence[Status | str] = (), limit: int = 50, before: str | None = None
     ) -> Page[ExecutionDocument]:
         """One page, newest first; ``before`` is the ``next_cursor`` of the page before this one, or an id."""
-        query: Query = {"status": _statuses(status), "limit": limit, "before": before}
+        query: Query = {"status": each(status), "limit": limit, "before": before}
         return await self._transport.model(Page[ExecutionDocument], Call("GET", "/executions", query=query))
 
     async def list(
         self, *, status: Status | str | Sequence[Status | str] = (), limit: int = 50, before: str | None = None
     ) -> AsyncIterator[AsyncExecutionHandle]:
         """All of them, newest first; pages of ``limit`` are read as they are needed."""
-        query: Query = {"status": _statuses(status), "limit": limit, "before": before}
+        query: Query = {"status": each(status), "limit": limit, "before": before}
         async for document in items(self._transport, Page[ExecutionDocument], "/executions", query):
             yield self._handle(document)
 
@@ -158,7 +158,3 @@ class AsyncExecutions:
 
 def _path(execution_id: str) -> str:
     return f"/executions/{segment(execution_id)}"
-
-
-def _statuses(status: Status | str | Sequence[Status | str]) -> tuple[str, ...]:
-    return tuple(str(one) for one in ([status] if isinstance(status, str) else status))

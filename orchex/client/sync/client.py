@@ -19,6 +19,7 @@ from orchex.client.sync.handle import ExecutionHandle
 from orchex.client.sync.keys import ApiKeys
 from orchex.client.sync.teams import Members, Teams
 from orchex.client.sync.transport import Transport
+from orchex.client.sync.webhooks import Webhooks
 from orchex.domain.errors import InvalidInput
 
 _LIMITS = httpx2.Limits(max_connections=None, max_keepalive_connections=20)
@@ -65,6 +66,7 @@ class OrchexClient:
         self.api_keys = ApiKeys(self._transport)
         self.usage = Usage(self._transport)
         self.billing = Billing(self._transport)
+        self.webhooks = Webhooks(self._transport)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.base_url}>"

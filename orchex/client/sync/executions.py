@@ -6,7 +6,7 @@ import os
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 
-from orchex.client.bodies import decision, execution_body, waiting_plan
+from orchex.client.bodies import decision, each, execution_body, waiting_plan
 from orchex.client.calls import Call, Query, post, segment, segments
 from orchex.client.deadline import Deadline
 from orchex.client.models import Event, EventPage, ExecutionDocument, Options, Page, patch_names
@@ -69,14 +69,14 @@ class Executions:
         self, *, status: Status | str | Sequence[Status | str] = (), limit: int = 50, before: str | None = None
     ) -> Page[ExecutionDocument]:
         """One page, newest first; ``before`` is the ``next_cursor`` of the page before this one, or an id."""
-        query: Query = {"status": _statuses(status), "limit": limit, "before": before}
+        query: Query = {"status": each(status), "limit": limit, "before": before}
         return self._transport.model(Page[ExecutionDocument], Call("GET", "/executions", query=query))
 
     def list(
         self, *, status: Status | str | Sequence[Status | str] = (), limit: int = 50, before: str | None = None
     ) -> Iterator[ExecutionHandle]:
         """All of them, newest first; pages of ``limit`` are read as they are needed."""
-        query: Query = {"status": _statuses(status), "limit": limit, "before": before}
+        query: Query = {"status": each(status), "limit": limit, "before": before}
         for document in items(self._transport, Page[ExecutionDocument], "/executions", query):
             yield self._handle(document)
 
@@ -156,7 +156,3 @@ class Executions:
 
 def _path(execution_id: str) -> str:
     return f"/executions/{segment(execution_id)}"
-
-
-def _statuses(status: Status | str | Sequence[Status | str]) -> tuple[str, ...]:
-    return tuple(str(one) for one in ([status] if isinstance(status, str) else status))
