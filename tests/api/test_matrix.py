@@ -18,6 +18,8 @@ from orchex.store.blobs import BlobStore
 from orchex.store.keys import KeyOwner, create_key
 from orchex.store.tables import ApiKeyRow
 from orchex.store.teams import invite
+from orchex.store.webhooks.deliveries import list_deliveries
+from orchex.store.webhooks.endpoints import create_endpoint, delete_endpoint, list_endpoints
 from tests.api.serving import ALL, Served, Team
 from tests.api.stories import accept, begin, keep, tell
 
@@ -48,6 +50,7 @@ class Row:
 
 
 READ, WRITE = Scope.EXECUTIONS_READ, Scope.EXECUTIONS_WRITE
+HOOKS_READ, HOOKS_WRITE = Scope.WEBHOOKS_READ, Scope.WEBHOOKS_WRITE
 TABLE: dict[str, Row] = {
     "POST /v1/executions": Row(WRITE, Role.MEMBER, (202,), {"task": "x"}, foreign=False),
     "GET /v1/executions": Row(READ, Role.VIEWER, (200,), foreign=False),
@@ -74,6 +77,17 @@ TABLE: dict[str, Row] = {
     "GET /v1/usage/history": Row(Scope.USAGE_READ, Role.VIEWER, (200,), query="?month=2026-02", foreign=False),
     "GET /v1/billing/subscription": Row(Scope.BILLING_READ, Role.VIEWER, (200,), foreign=False),
     "POST /v1/billing/subscription": Row(Scope.BILLING_WRITE, Role.OWNER, (200,), {"plan": "big"}, foreign=False),
+    "POST /v1/webhooks": Row(HOOKS_WRITE, Role.ADMIN, (201,), {"url": "https://example.com/"}, foreign=False),
+    "GET /v1/webhooks": Row(HOOKS_READ, Role.VIEWER, (200,), foreign=False),
+    "GET /v1/webhooks/{id}": Row(HOOKS_READ, Role.VIEWER, (200,)),
+    "PATCH /v1/webhooks/{id}": Row(HOOKS_WRITE, Role.ADMIN, (200,), {"description": "new"}),
+    "DELETE /v1/webhooks/{id}": Row(HOOKS_WRITE, Role.ADMIN, (204,)),
+    "POST /v1/webhooks/{id}/rotate-secret": Row(HOOKS_WRITE, Role.ADMIN, (201,), {}),
+    "POST /v1/webhooks/{id}/test": Row(HOOKS_WRITE, Role.ADMIN, (200,), {}),
+    "GET /v1/webhooks/{id}/deliveries": Row(HOOKS_READ, Role.VIEWER, (200,)),
+    "GET /v1/webhooks/{id}/deliveries/{deliveryId}": Row(HOOKS_READ, Role.VIEWER, (200,)),
+    "POST /v1/webhooks/{id}/deliveries/{deliveryId}/redeliver": Row(HOOKS_WRITE, Role.ADMIN, (202,), {}),
+    "POST /v1/webhooks/{id}/recover": Row(HOOKS_WRITE, Role.ADMIN, (202,), {"since": "2026-01-01T00:00:00Z"}),
     "GET /v1/audit": Row(Scope.TEAMS_READ, Role.ADMIN, (200,), foreign=False),
 }
 
@@ -112,6 +126,9 @@ class Desk:
     def path(self, path: str) -> str:
         if path.startswith("/v1/api-keys/{id}"):
             return path.replace("{id}", self.spare_key())
+        if path.startswith("/v1/webhooks/"):
+            endpoint, delivery = self.spare_endpoint()
+            return path.replace("{id}", endpoint).replace("{deliveryId}", delivery)
         ids = {"{userId}": self.spare_member(), "{name}": "a.patch"} if "{" in path else {}
         ids["{id}"] = self.team.id if path.startswith("/v1/teams") else self.running()
         for name, value in ids.items():
@@ -123,6 +140,27 @@ class Desk:
         with self.api.office.database.write() as session:
             owner = KeyOwner(self.team.id, self.team.users[self.holder])
             return create_key(session, self.api.office.secret, owner, "spare", frozenset(), SYSTEM).id
+
+    def spare_endpoint(self) -> tuple[str, str]:
+        """A webhook endpoint, whose address nobody knows, and a delivery to it."""
+        with self.api.office.database.write() as session:
+            endpoint = create_endpoint(
+                session,
+                self.api.office.secret,
+                self.team.id,
+                SYSTEM,
+                url="https://receiver.invalid/",
+                events=("*",),
+                description="",
+                disabled=False,
+            ).id
+        self.running()
+        with self.api.office.database.write() as session:
+            [delivery] = list_deliveries(session, self.team.id, endpoint, 10)
+            for other in list_endpoints(session, self.team.id, 100):
+                if other.id != endpoint:  # each new one would get the events of all that come after it
+                    delete_endpoint(session, self.team.id, other.id, SYSTEM)
+        return endpoint, delivery.id
 
     def spare_member(self) -> str:
         with self.api.office.database.write() as session:
