@@ -5,7 +5,6 @@ from typing import Annotated, Generic, TypeVar
 from urllib.parse import urlencode
 
 from fastapi import Query
-from pydantic import AfterValidator
 from starlette.datastructures import URL
 from starlette.requests import Request
 from starlette.responses import Response
@@ -21,15 +20,8 @@ DEFAULT_LIMIT = 50
 Item = TypeVar("Item")
 
 
-def _plain(text: str | None) -> str | None:
-    if text is not None and "\0" in text:
-        raise ValueError("holds a NUL character")
-    return text
-
-
 Before = Annotated[
     str | None,
-    AfterValidator(_plain),
     Query(max_length=100, description="An id or a `nextCursor` of this list: what is older than it, exclusive."),
 ]
 

@@ -13,8 +13,6 @@ PATIENT = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=ti
 
 HEARTBEAT_TIMEOUT = timedelta(seconds=5)
 LONGEST_DRAIN = timedelta(minutes=5)
-DRAINS = 500
-"""After so many it continues as new, so that its history stays short."""
 
 
 @workflow.defn
@@ -31,7 +29,7 @@ class WebhookEndpointWorkflow:
 
     @workflow.run
     async def run(self, request: DrainEndpoint) -> None:
-        for _ in range(DRAINS):
+        while not workflow.info().is_continue_as_new_suggested():
             self._due = False
             drained = await self._drain(request)
             if drained.gone and not self._due:

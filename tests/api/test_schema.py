@@ -43,6 +43,12 @@ SEMANTIC = {
     "POST /v1/billing/subscription": "422",  # a plan is one of the catalogue's
     "PATCH /v1/teams/{id}": "422",  # a name is printable
     "GET /v1/usage/history": "422",  # a month is one that there is
+    "GET /v1/webhooks": "400",
+    "GET /v1/webhooks/{id}/deliveries": "400",
+    "POST /v1/webhooks": "422",  # an address is one that may be sent to
+    "PATCH /v1/webhooks/{id}": "422",
+    "POST /v1/webhooks/{id}/rotate-secret": "422",  # 60.0 is an integer to a schema
+    "POST /v1/webhooks/{id}/recover": "422",  # a window ends after it begins
 }
 """What a schema cannot say: the status with which each operation refuses what its schema allows."""
 
