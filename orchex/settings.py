@@ -74,7 +74,8 @@ class Settings(BaseSettings):
     idle_seconds: float = Field(default=900, ge=1, allow_inf_nan=False)
     """How long a stack in the background stays with no client and nothing unfinished, in seconds."""
     secret_key: SecretStr | None = Field(default=None, min_length=32)
-    """What API keys are hashed with; the same on every server of one database. None: a file of this home, made once."""
+    """What API keys are hashed with and webhook secrets sealed with; the same on every server and worker of one
+    database. None: a file of this home, made once."""
     plans: AbsolutePath | None = None
     """A ``plans.yaml`` to use in place of the one that comes with Orchex."""
     billing_provider: Literal["local", "stripe"] = "local"
