@@ -5,13 +5,14 @@ from datetime import datetime, timedelta
 from temporalio import workflow
 from temporalio.common import RetryPolicy
 
+from workflows.dispatch import HEARTBEAT_TIMEOUT
+
 with workflow.unsafe.imports_passed_through():
     from activities.messages import DELIVER_DUE, Drained, DrainEndpoint
 
 PATIENT = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(minutes=1))
 """The store may be away for long; a drain is tried again until it is back."""
 
-HEARTBEAT_TIMEOUT = timedelta(seconds=5)
 LONGEST_DRAIN = timedelta(minutes=5)
 
 

@@ -126,7 +126,7 @@ async def update_webhook(
 
     def change() -> Endpoint:
         with parts.database.write() as session:
-            before = read_endpoint(session, caller.team_id, id)
+            before = read_endpoint(session, caller.team_id, id, lock=True)
             if expected is not None and not matches(expected, tag_of(before)):
                 raise StateChanged("the endpoint has changed since it was read", hint="Read it again, then change it.")
             return update_endpoint(

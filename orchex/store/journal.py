@@ -29,7 +29,7 @@ class Journal:
         """Write those of ``events`` that are not there yet and bring status, streams and steps up to them.
 
         Returns the webhook endpoints whose drain is to be started now. Events of an unknown execution are dropped: it
-        was deleted, and nobody can read them.
+        was deleted, and nobody can read them. So is a second end: whoever tells it has not heard of the first.
         """
         if not events:
             return ()
@@ -40,7 +40,8 @@ class Journal:
             if execution is None:
                 return ()
             known = set(session.exec(select(EventRow.id).where(col(EventRow.id).in_([event.id for event in events]))))
-            fresh = [event for event in events if event.id not in known]
+            ended = Status(execution.status).terminal
+            fresh = [event for event in events if event.id not in known and not (ended and event.type.terminal)]
             rows = [_row(execution, event) for event in fresh]
             session.add_all(rows)
             for event in fresh:

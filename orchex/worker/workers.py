@@ -90,7 +90,16 @@ def build_worker(
 
 def build_webhook_worker(client: Client, parts: Parts, drains: DrainStarter, courier: Courier) -> Worker:
     """A Temporal worker for webhooks alone: what hangs there keeps no step waiting."""
-    return _worker(client, parts, drains.queue, drains, (WebhookEndpointWorkflow,), [courier.deliver_due], MOST_DRAINS)
+    return _worker(
+        client,
+        parts,
+        drains.queue,
+        drains,
+        (WebhookEndpointWorkflow,),
+        [courier.deliver_due],
+        MOST_DRAINS,
+        heartbeats_every=timedelta(seconds=5),
+    )
 
 
 def _worker(
@@ -101,7 +110,9 @@ def _worker(
     workflows: Sequence[type],
     activities: Sequence[Callable[..., Any]],
     most_activities: int,
+    heartbeats_every: timedelta = timedelta(milliseconds=250),
 ) -> Worker:
+    """``heartbeats_every``: how often the server is told at the most, and so how soon an activity hears of a cancel."""
     return Worker(
         client,
         task_queue=queue,
@@ -111,7 +122,7 @@ def _worker(
         workflow_runner=SandboxedWorkflowRunner(
             restrictions=SandboxRestrictions.default.with_passthrough_modules("orchex.domain", "activities")
         ),
-        max_heartbeat_throttle_interval=timedelta(milliseconds=250),
+        max_heartbeat_throttle_interval=heartbeats_every,
         sticky_queue_schedule_to_start_timeout=timedelta(seconds=1),
         graceful_shutdown_timeout=GRACE,
         max_concurrent_activities=most_activities,

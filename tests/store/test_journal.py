@@ -16,6 +16,7 @@ from tests.store.conftest import accept
 from tests.store.writing import AT, append_one_by_one, event, note
 
 WRITERS = 8
+END = {"summary": "over", "failure": None}
 
 
 def written(journal: Journal, execution_id: str) -> list[str]:
@@ -122,3 +123,11 @@ def test_a_write_that_fails_halfway_leaves_the_store_usable(database: Database, 
     with pytest.raises(RuntimeError), database.write():
         raise RuntimeError("in the middle")
     accept(executions)
+
+
+def test_an_execution_ends_once(journal: Journal, executions: Executions, execution_id: str) -> None:
+    """Whoever looked at it before its end and tells another one comes too late; readers hear of one end."""
+    journal.append(execution_id, (event(f"{execution_id}:1", EventType.EXECUTION_COMPLETED, **END),))
+    journal.append(execution_id, (event(f"{execution_id}:2", EventType.EXECUTION_FAILED, **END),))
+    assert [(entry.sequence, entry.type) for entry in journal.read(execution_id)] == [(1, "execution.completed")]
+    assert executions.get(execution_id).status == "completed"

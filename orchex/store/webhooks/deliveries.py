@@ -105,12 +105,19 @@ def recover(session: Session, team_id: str, endpoint_id: str, window: Window, ac
         .where(col(DeliveryRow.id).in_(lost[:RECOVERED_AT_ONCE]))
         .values(**_AGAIN, next_attempt_at=now)
     )
-    for event, execution in missed[:RECOVERED_AT_ONCE]:
-        queue(session, execution, endpoint, (event,))
+    for execution, events in _by_execution(missed[:RECOVERED_AT_ONCE]):
+        queue(session, execution, endpoint, events)
     queued = min(len(lost), RECOVERED_AT_ONCE) + min(len(missed), RECOVERED_AT_ONCE)
     more = len(lost) >= RECOVERED_AT_ONCE or len(missed) > RECOVERED_AT_ONCE
     write_audit(session, team_id, actor, "webhook.recovered", endpoint_id, queued=queued, **_shown(window))
     return Recovery(queued=queued, has_more=more)
+
+
+def _by_execution(found: Sequence[tuple[EventRow, ExecutionRow]]) -> list[tuple[ExecutionRow, list[EventRow]]]:
+    groups: dict[str, tuple[ExecutionRow, list[EventRow]]] = {}
+    for event, execution in found:
+        groups.setdefault(execution.id, (execution, []))[1].append(event)
+    return list(groups.values())
 
 
 def _shown(window: Window) -> dict[str, str]:

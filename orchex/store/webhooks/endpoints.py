@@ -84,9 +84,9 @@ def list_endpoints(session: Session, team_id: str, limit: int, before: str | Non
     return [told(row, now) for row in session.exec(query)]
 
 
-def read_endpoint(session: Session, team_id: str, endpoint_id: str) -> Endpoint:
+def read_endpoint(session: Session, team_id: str, endpoint_id: str, *, lock: bool = False) -> Endpoint:
     """Raises :class:`NotFound`, also for another team's."""
-    return told(endpoint_row(session, team_id, endpoint_id), datetime.now(UTC))
+    return told(endpoint_row(session, team_id, endpoint_id, lock=lock), datetime.now(UTC))
 
 
 def update_endpoint(
