@@ -204,7 +204,7 @@ def tag_of(document: BaseModel) -> str:
 
 def tagged(request: Request, document: BaseModel) -> Response:
     """A single resource with its entity tag, or 304 for who has it."""
-    tag = tag_of(document)
-    return not_modified(request, tag) or Response(
-        document.model_dump_json(by_alias=True), headers={"ETag": tag}, media_type="application/json"
+    headers = {"ETag": tag_of(document)}
+    return not_modified(request, headers) or Response(
+        document.model_dump_json(by_alias=True), headers=headers, media_type="application/json"
     )
