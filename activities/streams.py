@@ -37,6 +37,8 @@ from orchex.store.executions import Executions
 
 MAX_PLAN_STEPS = 300
 TITLE_CHARACTERS = 120
+ALL_TITLES_BYTES = 40_000
+"""Of a plan: they are part of a workflow's history, where nothing is to be larger than 64 KB."""
 """Together they keep the outline of a plan well under 64 KB."""
 
 MAX_NOTES = 20
@@ -152,7 +154,8 @@ def outline(plan: Plan, execution_id: str, stream: str, blobs: BlobStore, artifa
     """Keep a plan as an artifact; what a workflow carries of it."""
     ref = blobs.put(plan.model_dump_json().encode())
     artifacts.plan(execution_id, stream, ref)
-    return PlanOutline(ref=ref, titles=tuple(_short(step.title) for step in plan.steps))
+    most = ALL_TITLES_BYTES // max(1, len(plan.steps))
+    return PlanOutline(ref=ref, titles=tuple(_short(step.title, most) for step in plan.steps))
 
 
 def _last_checkpoint(workspace: Workspace, number: int) -> str:
@@ -163,5 +166,6 @@ def _last_checkpoint(workspace: Workspace, number: int) -> str:
         return workspace.commit(number)
 
 
-def _short(title: str) -> str:
-    return title if len(title) <= TITLE_CHARACTERS else f"{title[: TITLE_CHARACTERS - 1]}…"
+def _short(title: str, most_bytes: int) -> str:
+    kept = title[:TITLE_CHARACTERS].encode()[:most_bytes].decode(errors="ignore")
+    return title if kept == title else f"{kept[:-1]}…"

@@ -9,16 +9,33 @@ from temporalio.testing import ActivityEnvironment
 from activities.artifacts import ArtifactKeeper
 from activities.messages import OpenStream
 from activities.projects import Projects
-from activities.streams import StreamActivities
+from activities.streams import StreamActivities, outline
 from orchex.domain.compiled import CompiledStream, RunContext
 from orchex.domain.errors import NotFound
 from orchex.domain.event import Event, EventType
 from orchex.domain.ids import new_execution_id
+from orchex.domain.plan import Plan, PlannedStep
 from orchex.store.blobs import BlobStore
 from orchex.store.database import open_database
 from orchex.store.environments import Environments
 from orchex.store.executions import Acceptance, Executions
 from orchex.store.journal import Journal
+
+
+@pytest.mark.parametrize("title", ["Mend it. " * 20, "\u4e2d\u6587" * 60, "\N{PARTY POPPER}" * 120])
+def test_a_plan_of_a_thousand_steps_is_small_in_a_history(tmp_path: Path, title: str) -> None:
+    database, blobs = open_database(None, tmp_path), BlobStore(tmp_path / "blobs")
+    keeper = ArtifactKeeper(tmp_path, blobs, Executions(database))
+    plan = Plan(steps=tuple(PlannedStep(title=f"{number} {title}", text="x") for number in range(1000)))
+    told = outline(plan, new_execution_id(), "a", blobs, keeper)
+    assert len(told.model_dump_json().encode()) < 64 * 1024
+    assert len(told.titles) == 1000
+    assert told.titles[7].startswith("7 ")
+    assert told.titles[7].endswith("…")
+    assert (
+        outline(Plan(steps=plan.steps[:1]), new_execution_id(), "a", blobs, keeper).titles[0][:30] == f"0 {title}"[:30]
+    )
+    database.close()
 
 
 @pytest.mark.parametrize("ended", [False, True], ids=["taken back", "cancelled before it started"])
