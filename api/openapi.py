@@ -83,9 +83,17 @@ def answers(
     return found
 
 
-def link(operation: str, parameter: str, source: str) -> dict[str, Any]:
-    """What an answer's member ``source`` (a JSON pointer) is good for: ``parameter`` of another operation."""
-    return {"operationId": operation, "parameters": {parameter: f"$response.body#{source}"}}
+def link(operation: str, **parameters: str) -> dict[str, Any]:
+    """What an answer is good for: ``parameters`` of another operation, each a JSON pointer into the body, or a
+    runtime expression such as ``$request.path.id``.
+    """
+    return {
+        "operationId": operation,
+        "parameters": {
+            name: source if source.startswith("$") else f"$response.body#{source}"
+            for name, source in parameters.items()
+        },
+    }
 
 
 def describe(app: FastAPI) -> dict[str, Any]:

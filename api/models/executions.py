@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, JsonValue, model_validator
 from pydantic_core import PydanticCustomError
 
 from api.models.base import Input, Text, shown
@@ -13,6 +13,34 @@ from orchex.domain.manifest import MAX_TIMEOUT_MS
 Label = Annotated[Text, Field(min_length=1, max_length=64)]
 _WORD = r"\S"
 Task = Annotated[Text, Field(min_length=1, max_length=20_000, pattern=_WORD, json_schema_extra=shown(_WORD))]
+
+
+EXAMPLES: list[JsonValue] = [
+    {
+        "task": "Implement feature X",
+        "context": {"files": ["src/app.ts"], "environment": "production"},
+        "options": {"dryRun": False, "maxSteps": 10, "timeout": 300000},
+    },
+    {
+        "manifest": """\
+name: greeting
+version: 1.0.0
+description: Greet people
+model: runbook
+streams:
+  greet:
+    description: Say hello
+    plan: |
+      1. Say it
+
+         ```sh
+         echo hello > greeting.txt
+         ```
+""",
+        "streams": ["greet"],
+        "metadata": {"pullRequest": "17"},
+    },
+]
 
 
 class ContextInput(Input):
@@ -69,10 +97,11 @@ class ExecutionInput(Input):
 
     model_config = ConfigDict(
         json_schema_extra={
+            "examples": EXAMPLES,
             "oneOf": [
                 {"required": [name], "properties": {name: {"type": "string"}}, "not": {"required": [other]}}
                 for name, other in (("task", "manifest"), ("manifest", "task"))
-            ]
+            ],
         }
     )
 

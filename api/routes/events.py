@@ -17,7 +17,7 @@ from api.parts import Parts
 from api.problems import Problem
 from api.routes.executions import Reading, ThisServer
 from orchex.domain.errors import AccessDenied, StorageError
-from orchex.domain.event import EventDocument
+from orchex.domain.event import EventDocument, EventType
 from orchex.engine.engine import Engine
 
 router = APIRouter(tags=["Executions"])
@@ -30,15 +30,23 @@ LOOK_UP_SECONDS = 1.0
 """How long a silent stream sleeps at most before it looks whether it is to end."""
 RECONNECT_MS = 1000
 MAX_SEQUENCE = 2**31 - 1
-_NUMBER = "^[0-9]{1,9}$"
+_NUMBER = "^[0-9]{0,9}$"
+_FRAME = {
+    "type": "object",
+    "description": "One event of the stream.",
+    "required": ["id", "event", "data"],
+    "properties": {
+        "id": {"type": "string", "pattern": "^[0-9]+$", "description": "Its sequence number."},
+        "event": {"type": "string", "enum": sorted(EventType)},
+        "data": {"type": "string", "contentMediaType": "application/json", "description": "As in a page's `data`."},
+    },
+}
 
 
 @router.get(
     "/executions/{id}/events",
     response_model=EventPage,
-    responses=answers(
-        200, content={200: {EVENT_STREAM: {"schema": {"type": "string", "description": "id, event, data"}}}}
-    ),
+    responses=answers(200, content={200: {EVENT_STREAM: {"schema": _FRAME}}}),
 )
 async def get_events(
     request: Request,

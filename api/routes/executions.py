@@ -38,7 +38,7 @@ STARTED = answers(
     headers={202: ("Location", REPLAYED)},
     links={
         202: {
-            name: link(name, "id", "/id")
+            name: link(name, id="/id")
             for name in ("get_execution", "cancel_execution", "get_events", "approve_plan", "resume_execution")
         }
     },
@@ -103,7 +103,12 @@ def _start_request(body: ExecutionInput, parts: Parts) -> StartRequest:
 @router.get(
     "/executions/{id}",
     response_model=Execution,
-    responses=answers(200, 304, headers=dict.fromkeys((200, 304), ("ETag", "Retry-After"))),
+    responses=answers(
+        200,
+        304,
+        headers=dict.fromkeys((200, 304), ("ETag", "Retry-After")),
+        links={200: {"get_artifact": link("get_artifact", id="/id", name="/result/artifacts/0/name")}},
+    ),
 )
 async def get_execution(request: Request, caller: Reading, parts: ThisServer, id: str) -> Response:
     """The whole document of one execution."""
@@ -112,7 +117,16 @@ async def get_execution(request: Request, caller: Reading, parts: ThisServer, id
     return not_modified(request, headers) or _document(_told(execution, parts), 200, headers)
 
 
-@router.get("/executions", response_model=ExecutionList, responses=answers(200, 400, headers={200: ("Link",)}))
+@router.get(
+    "/executions",
+    response_model=ExecutionList,
+    responses=answers(
+        200,
+        400,
+        headers={200: ("Link",)},
+        links={200: {name: link(name, id="/data/0/id") for name in ("get_execution", "get_events", "reject_plan")}},
+    ),
+)
 async def list_executions(
     request: Request,
     caller: Reading,

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from api.auth import Caller, require
 from api.idempotency import PARAMETER, REPLAYED, idempotency_key
 from api.models.teams import KeyInput, Me, RotationInput
-from api.openapi import answers
+from api.openapi import answers, link
 from api.pages import DEFAULT_LIMIT, Before, Limit, Page, id_cursor, page_answer
 from api.parts import Parts, actor_of, parts_of
 from api.problems import Problem
@@ -31,7 +31,16 @@ ThisServer = Annotated[Parts, Depends(parts_of)]
 IdempotencyKey = Annotated[str | None, Depends(idempotency_key)]
 
 
-@router.get("/me", response_model=Me, responses=answers(200))
+@router.get(
+    "/me",
+    response_model=Me,
+    responses=answers(
+        200,
+        links={
+            200: {name: link(name, id="/team/id") for name in ("get_team", "update_team", "get_members", "add_member")}
+        },
+    ),
+)
 async def get_me(caller: Anyone, parts: ThisServer) -> Response:
     """Whom this key stands for, and what it may do."""
 
@@ -73,7 +82,13 @@ async def get_keys(
     "/api-keys",
     status_code=201,
     response_model=NewApiKey,
-    responses=answers(201, 404, 409, headers={201: (REPLAYED,)}),
+    responses=answers(
+        201,
+        404,
+        409,
+        headers={201: (REPLAYED,)},
+        links={201: {name: link(name, id="/id") for name in ("replace_key", "delete_key")}},
+    ),
     openapi_extra={"parameters": [PARAMETER]},
 )
 async def add_key(

@@ -10,7 +10,7 @@ from api.auth import Caller, require
 from api.idempotency import PARAMETER, REPLAYED, idempotency_key
 from api.models.teams import MemberInput, TeamInput
 from api.negotiation import IF_MATCH, matches, not_modified, weak_tag
-from api.openapi import answers
+from api.openapi import answers, link
 from api.pages import DEFAULT_LIMIT, Before, Limit, Page, id_cursor, page_answer
 from api.parts import Parts, actor_of, parts_of
 from api.writing import write_once
@@ -79,7 +79,13 @@ async def get_members(
     "/teams/{id}/members",
     status_code=201,
     response_model=Member,
-    responses=answers(201, 403, 409, headers={201: (REPLAYED,)}),
+    responses=answers(
+        201,
+        403,
+        409,
+        headers={201: (REPLAYED,)},
+        links={201: {"delete_member": link("delete_member", id="$request.path.id", userId="/userId")}},
+    ),
     openapi_extra={"parameters": [PARAMETER]},
 )
 async def add_member(

@@ -1,5 +1,8 @@
 """Starting, reading, listing and cancelling executions over HTTP."""
 
+import pytest
+
+from api.models.executions import EXAMPLES
 from orchex.store.executions import Executions
 from tests.api.serving import Served, Team
 from tests.api.stories import accept, end
@@ -27,6 +30,13 @@ def test_a_start_is_answered_as_the_contract_says(api: Served, team: Team) -> No
         assert document["project"] == "sample"
         assert document["progress"] == {"current": 0, "total": None}
         assert document["result"] is None
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_the_examples_of_the_reference_are_accepted(api: Served, team: Team, example: object) -> None:
+    with api.client(team.key) as client:
+        answer = client.post("/v1/executions", json=example)
+        assert answer.status_code == 202, answer.text
 
 
 def test_what_its_owner_has_just_read_is_not_found_by_another_team(api: Served, team: Team) -> None:
