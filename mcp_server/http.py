@@ -11,7 +11,8 @@ from mcp.server import MCPServer
 from mcp.server.auth.middleware.auth_context import AuthContextMiddleware
 from mcp.server.streamable_http_manager import StreamableHTTPASGIApp
 from mcp.server.transport_security import TransportSecuritySettings
-from starlette.types import Receive, Scope, Send
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mcp_server.admission import Addressed, Admission, Admit
 from mcp_server.backend import Backend
@@ -34,7 +35,7 @@ class McpApp:
         )
         self._sessions = server.session_manager
         app = AuthContextMiddleware(StreamableHTTPASGIApp(self._sessions))
-        self._app = Addressed(Admission(app, admit), hosts)
+        self._app = Addressed(Admission(_Posted(app), admit), hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._app(scope, receive, send)
@@ -44,6 +45,19 @@ class McpApp:
         """For the lifespan of the application around it; once."""
         async with self._sessions.run():
             yield
+
+
+class _Posted:
+    """Refuses what belongs to sessions: a stream for what a server has to say of its own accord would stay open for
+    ever with nothing in it.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        answer = Response(status_code=405, headers={"Allow": "POST"})
+        await (self._app if scope["method"] == "POST" else answer)(scope, receive, send)
 
 
 def mcp_app(

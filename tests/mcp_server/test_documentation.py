@@ -23,20 +23,24 @@ def blocks(page: Path, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL)
 
 
-def entry() -> dict[str, Any]:
+PAGES = pytest.mark.parametrize("page", ["README.md", "docs/mcp.md"])
+
+
+def entry(page: str) -> dict[str, Any]:
     """The block of the documentation that starts a server of one's own."""
-    found = [json.loads(block) for block in blocks(ROOT / "docs" / "mcp.md", "json")]
+    found = [json.loads(block) for block in blocks(ROOT / page, "json")]
     return next(block["mcpServers"]["orchex"] for block in found if "command" in block["mcpServers"]["orchex"])
 
 
+@PAGES
 @pytest.mark.e2e
 async def test_the_configuration_block_works_from_a_folder_that_is_not_the_projects(
-    home: Path, project: Path, tmp_path: Path
+    home: Path, project: Path, tmp_path: Path, page: str
 ) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     env = environment(home, PATH=f"{BIN}:/usr/local/bin:/usr/bin:/bin")
-    server = StdioServerParameters(**entry(), env=env, cwd=str(elsewhere))
+    server = StdioServerParameters(**entry(page), env=env, cwd=str(elsewhere))
     async with Client(server) as client:
         call = {"task": "hello", "manifest": manifest(write("hello.txt", "hello")), "project": str(project), "wait": 45}
         assert data(await client.call_tool("orchex_execute", call))["status"] == "success"

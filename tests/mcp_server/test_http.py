@@ -103,6 +103,13 @@ async def test_without_a_valid_key_nobody_gets_in(served: Served, headers: dict[
     assert "nonsense" not in answer.text
 
 
+@pytest.mark.parametrize("method", ["GET", "DELETE", "PUT", "OPTIONS"])
+async def test_there_are_no_sessions_to_listen_to_or_to_end(served: Served, method: str) -> None:
+    async with httpx2.AsyncClient(headers={"Authorization": "Bearer key-one", "Accept": "text/event-stream"}) as http:
+        answer = await http.request(method, served.url)
+    assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
+
+
 @pytest.mark.parametrize("headers", [{"Authorization": "bearer key-one"}, {"X-API-Key": "key-one"}])
 async def test_a_key_may_come_in_either_header_of_the_api(served: Served, headers: dict[str, str]) -> None:
     assert "result" in await Wire(served.url, headers=headers).ask("tools/list")
