@@ -39,7 +39,12 @@ Statuses = Annotated[
         200,
         400,
         headers={200: ("Link",)},
-        links={200: {"get_delivery": link("get_delivery", "deliveryId", "/data/0/id")}},
+        links={
+            200: {
+                name: link(name, id="$request.path.id", deliveryId="/data/0/id")
+                for name in ("get_delivery", "redeliver_event")
+            }
+        },
     ),
 )
 async def get_deliveries(

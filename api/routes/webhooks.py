@@ -47,8 +47,11 @@ CREATED = answers(
     headers={201: (REPLAYED,)},
     links={
         201: {
-            name: link(name, "id", "/id")
-            for name in ("get_webhook", "update_webhook", "replace_secret", "get_deliveries", "delete_webhook")
+            name: link(name, id="/id")
+            for name in (
+                *("get_webhook", "update_webhook", "replace_secret", "try_webhook"),
+                *("get_deliveries", "recover_events", "delete_webhook"),
+            )
         }
     },
 )
