@@ -61,6 +61,7 @@ class Asker:
         self, run: RunContext, stream: str, key: str, ask: Ask, request: TurnRequest, environ: Mapping[str, str]
     ) -> str:
         attempt = Attempt(key, activity.info().attempt, run.execution_id, stream, ask.model)
+        attempt = await in_thread(self._turns.unused, attempt)
         prices = await in_thread(prices_of, environ, self._prices)
         price = prices.price_of(ask.model, activity.info().started_time)
         size = tokens_of(request)

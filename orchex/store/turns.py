@@ -98,6 +98,14 @@ class Turns:
             query = select(TurnRow.answer).where(TurnRow.key == key, col(TurnRow.answer).is_not(None))
             return session.exec(query).first()
 
+    def unused(self, attempt: Attempt) -> Attempt:
+        """``attempt``, under another number if one that took something has it: who asks anew counts from 1 again."""
+        with self._database.read() as session:
+            rows = session.exec(select(TurnRow).where(TurnRow.key == attempt.key)).all()
+        if any(row.attempt == attempt.number and _usage(row).total for row in rows):
+            return attempt._replace(number=max(row.attempt for row in rows) + 1)
+        return attempt
+
     def reserve(
         self, attempt: Attempt, estimate: Estimate, longest: int, ceilings: Sequence[tuple[Ceiling, bool]]
     ) -> int:

@@ -113,6 +113,18 @@ async def test_a_failed_attempt_counts_with_what_it_is_known_to_have_taken(desk:
     assert answer.usage.total > answer.result.usage.total, "both attempts are counted"
 
 
+async def test_a_failed_attempt_counts_also_when_the_turn_is_asked_for_anew(desk: Desk) -> None:
+    """As after an approval to go on past a budget: attempts are counted from 1 again."""
+    answers = iter([fake.Answer(text="I will now " * 20, hang_up_after=4), fake.Answer(text="Here.")])
+    with desk.server(lambda _: next(answers)):
+        with pytest.raises(ModelUnavailable) as raised:
+            await desk.ask(attempt=1)
+        answer = await desk.ask(attempt=1)
+    assert len(desk.rows) == 2
+    assert raised.value.usage.total > 0
+    assert answer.usage.total == raised.value.usage.total + answer.result.usage.total
+
+
 async def test_an_attempt_that_was_turned_away_at_the_door_costs_nothing(desk: Desk) -> None:
     with desk.server(fake.Answer(status=529)), pytest.raises(ModelUnavailable):
         await desk.ask()
