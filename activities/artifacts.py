@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from activities.scene import step_logs
+from activities.logs import step_logs
 from activities.workspaces.diff import Change, changes, patch
 from activities.workspaces.project import ProjectRepository
 from orchex.store.blobs import BlobStore

@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from activities.logs import execution_logs
 from activities.projects import landing_id
-from activities.scene import execution_logs
 from activities.workspaces.apply import forget_landing
 from activities.workspaces.objects import storage_error
 from activities.workspaces.opening import forget

@@ -12,6 +12,7 @@ from activities.commands.sandbox.policy import SandboxPolicy
 from activities.commands.spec import CommandOutcome, CommandSpec
 from activities.dependencies import mount_plan
 from activities.kept_secrets import known_secrets
+from activities.logs import log_name, step_logs
 from activities.messages import StepRequest
 from activities.noise import relative
 from activities.untrusted import Confinement
@@ -92,18 +93,9 @@ class Scene:
         return f"{self.request.stream_id}/{self._log_name()}" if self._count else None
 
     def _log_name(self) -> str:
-        return f"{self.request.number + 1:03d}-{self._count}.log"
+        return log_name(self.request.number, self._count)
 
     def _log_path(self) -> Path:
         folder = step_logs(self.home, self.request.run.execution_id, self.request.stream_id)
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         return folder / self._log_name()
-
-
-def step_logs(home: Path, execution_id: str, stream_id: str) -> Path:
-    """Where the commands of a stream leave their output until it is closed: ``<step>-<command>.log``."""
-    return execution_logs(home, execution_id) / stream_id
-
-
-def execution_logs(home: Path, execution_id: str) -> Path:
-    return home / "logs" / "executions" / execution_id

@@ -194,7 +194,7 @@ class _Log:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.unlink(missing_ok=True)
-            self._file: BinaryIO = path.open("xb")
+            self._file: BinaryIO = path.open("xb", buffering=0)  # whoever watches reads it meanwhile
             path.chmod(0o600)
         except OSError as error:
             raise self._failed(error) from error

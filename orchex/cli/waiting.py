@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from orchex.cli import backend
 from orchex.cli.board import Board
 from orchex.cli.exits import ExitCode
 from orchex.cli.follow import Backend, Detached, Link, View, steered
@@ -15,6 +16,7 @@ from orchex.domain.event import JournalEntry
 from orchex.domain.execution import Execution, Status
 from orchex.domain.ids import new_execution_id
 from orchex.door.protocol import Orchestrator
+from orchex.settings import load_settings
 
 _CODES = {Status.COMPLETED: ExitCode.OK, Status.FAILED: ExitCode.FAILED, Status.CANCELLED: ExitCode.CANCELLED}
 
@@ -54,12 +56,13 @@ def screen(*, json: bool = False) -> Screen:
     from rich.console import Console
 
     from orchex.cli.live import LiveView
+    from orchex.cli.saying import Saying
 
-    return LiveView(Console(highlight=False))
+    return LiveView(Console(highlight=False), None if backend.is_remote() else Saying(load_settings().home))
 
 
 async def carry_out(
-    backend: Backend[Orchestrator],
+    stack: Backend[Orchestrator],
     orchestrator: Orchestrator,
     begin: Callable[[Orchestrator, str], Awaitable[str]],
     manner: Manner,
@@ -70,15 +73,16 @@ async def carry_out(
     """
     execution_id = new_execution_id()
     view = screen(json=manner.json)
-    link = Link(orchestrator, backend, view.say)
+    link = Link(orchestrator, stack, view.say)
     try:
         chosen = execution_id
         execution_id = await link.call(lambda engine: begin(engine, chosen))
         if manner.detach:
             put(document(await link.call(lambda engine: engine.get(execution_id))) if manner.json else execution_id)
             return ExitCode.OK
-        execution = await steered(execution_id, link, backend, view)
+        execution = await steered(execution_id, link, stack, view)
     except Detached:
+        view.close()  # the last word is what to do next
         return _detached(execution_id)
     finally:
         view.close()

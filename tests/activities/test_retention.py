@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from activities import retention as module
+from activities.logs import step_logs
 from activities.projects import landing_id
 from activities.retention import Retention
-from activities.scene import step_logs
 from activities.workspaces.apply import apply, undo
 from activities.workspaces.opening import find_workspace, open_workspace
 from activities.workspaces.project import ProjectRepository, open_project

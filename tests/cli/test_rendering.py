@@ -1,15 +1,19 @@
 """What is shown for what happened: lines, the live picture, the last word."""
 
 import io
+import os
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.console import Console
 
+from activities.logs import step_logs
 from orchex.cli.board import Board
 from orchex.cli.lines import LineView
 from orchex.cli.live import LiveView
+from orchex.cli.saying import Saying
 from orchex.cli.summary import closing, row, state
 from orchex.domain.event import EventType, JournalEntry
 from orchex.domain.execution import Estimate, Failure, Result, Status, Step, StepKind, StepStatus, StreamState
@@ -220,9 +224,17 @@ def test_a_budget_that_is_used_up_is_told_with_what_to_type() -> None:
     assert "the budget is used up: 900 are used" in picture(waiting, close=False)
 
 
-def picture(entries: list[JournalEntry], *, height: int = 30, close: bool = True, **console: Any) -> str:
+def picture(
+    entries: list[JournalEntry],
+    *,
+    height: int = 30,
+    close: bool = True,
+    saying: Saying | None = None,
+    **console: Any,
+) -> str:
     out = io.StringIO()
-    view = LiveView(Console(file=out, force_terminal=True, width=100, height=height, highlight=False, **console))
+    on = Console(file=out, force_terminal=True, width=100, height=height, highlight=False, **console)
+    view = LiveView(on, saying)
     for entry in entries:
         view.show(entry)
     view.tick()
@@ -254,6 +266,38 @@ def test_the_live_picture_never_outgrows_the_screen() -> None:
     assert told.count("\n") < 12
     assert "Step 99" in told
     assert "before" in told
+
+
+def test_what_a_step_takes_is_seen_behind_a_title_that_is_too_long() -> None:
+    long = journal(
+        (EventType.EXECUTION_STARTED, {"streams": ["one"]}),
+        step("step.started", 0, "word " * 40),
+        step("execution.step_completed", 0, "word " * 40, status="failed", failure=FAILURE),
+    )
+    assert "… (" in re.sub(r"\x1b\[\d*m", "", picture(long[:2], close=False))
+    ended = re.sub(r"\x1b\[\d*m", "", picture(long))
+    assert "… (0.1 s)" in ended
+    assert max(len(line) for line in ended.rpartition("\x1b[?25h")[2].splitlines()) <= 100
+
+
+def test_the_live_picture_holds_the_end_of_what_the_step_at_work_says(tmp_path: Path) -> None:
+    logs = step_logs(tmp_path, ID, "one")
+    logs.mkdir(parents=True)
+    begun = [(EventType.EXECUTION_STARTED, {"streams": ["one"]})]
+    begun += [step("step.started", number, f"Step {number}") for number in range(100)]
+    entries = journal(*begun)
+    assert "│" not in picture(entries, close=False, saying=Saying(tmp_path))
+    (logs / "100-1.log").write_text("of the first command\n")
+    os.utime(logs / "100-1.log", (1, 1))
+    (logs / "100-2.log").write_bytes(b"x" * 20_000 + b"\none\n\n\x1b[2Jtwo\n\nthr\xffee\n" + b"four " * 100)
+    told = picture(entries, height=12, close=False, saying=Saying(tmp_path))
+    assert told.count("\n") < 12
+    assert "│ two" in told
+    assert "│ thr�ee" in told
+    assert "│ four four" in told
+    for unseen in ("first command", "│ one", "\x1b[2J"):
+        assert unseen not in told
+    assert "│" not in picture(STORY, saying=Saying(tmp_path)).rpartition("\x1b[?25h")[2], "it does not stay"
 
 
 def test_no_color_leaves_no_colour() -> None:

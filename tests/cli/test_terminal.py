@@ -28,6 +28,14 @@ def test_a_terminal_shows_the_steps_and_then_the_changes(orchex: Orchex, write: 
     assert terminal.screen.count("\x1b[?25l") == terminal.screen.count("\x1b[?25h"), "the cursor is there again"
 
 
+def test_a_terminal_shows_what_a_command_says_while_it_runs(orchex: Orchex, write: Write) -> None:
+    talk = "1. Talk\n\n   ```sh\n   echo it said this; until test -e go; do sleep 0.1; done\n   ```\n"
+    terminal = orchex.terminal("run", "talk", "--plan", str(write("plan.md", talk)))
+    terminal.until("│ it said this")
+    terminal.type(CTRL_C)
+    assert terminal.end() == 5
+
+
 def test_a_dumb_terminal_gets_lines(orchex: Orchex, write: Write) -> None:
     terminal = orchex.terminal("run", "mend", "--plan", str(write("plan.md", GOOD)), TERM="dumb")
     assert terminal.end() == 0
@@ -73,7 +81,8 @@ def test_ctrl_c_twice_gives_the_terminal_back(orchex: Orchex, write: Write) -> N
         assert terminal.end() == 130
     finally:
         os.kill(worker, signal.SIGCONT)
-    assert "left to itself: exec_" in terminal.screen
+    last = terminal.screen.rpartition("\x1b[?25h")[2]
+    assert "left to itself: exec_" in last, "below the picture"
     assert "orchex logs -f exec_" in terminal.screen
     orchex("cancel", "latest")
 
