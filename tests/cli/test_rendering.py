@@ -274,8 +274,8 @@ def test_what_a_step_takes_is_seen_behind_a_title_that_is_too_long() -> None:
         step("step.started", 0, "word " * 40),
         step("execution.step_completed", 0, "word " * 40, status="failed", failure=FAILURE),
     )
-    assert "… (" in re.sub(r"\x1b\[\d*m", "", picture(long[:2], close=False))
-    ended = re.sub(r"\x1b\[\d*m", "", picture(long))
+    assert "… (" in re.sub(r"\x1b\[[\d;]*m", "", picture(long[:2], close=False))
+    ended = re.sub(r"\x1b\[[\d;]*m", "", picture(long))
     assert "… (0.1 s)" in ended
     assert max(len(line) for line in ended.rpartition("\x1b[?25h")[2].splitlines()) <= 100
 
