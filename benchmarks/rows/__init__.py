@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from benchmarks.bench import Bench
 from benchmarks.measure import Line
-from benchmarks.rows import api, cancel, execute, history, rate, recovery, reopening, step
+from benchmarks.rows import api, cancel, execute, history, rate, recovery, reopening, step, webhooks
 
 Row = Callable[[Bench], Awaitable[list[Line]]]
 
@@ -17,4 +17,5 @@ ROWS: Mapping[str, Row] = {
     "history": history.measure,
     "reopening": reopening.measure,
     "api": api.measure,
+    "webhooks": webhooks.measure,
 }

@@ -6,18 +6,17 @@ acknowledgement, not the work.
 
 import asyncio
 import json
-import os
 import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import httpx2
 
 from benchmarks.bench import ORCHEX, Bench
 from benchmarks.load import Outcome, load, saturate
 from benchmarks.measure import Line, Target, median, percentile
+from benchmarks.processes import environment_of, running
 from tests.databases import postgresql_server
 
 READS = 500
@@ -85,23 +84,14 @@ async def _serving(bench: Bench, database: str, url: str | None) -> AsyncIterato
     project = home / "project"
     project.mkdir(parents=True)
     (home / "plans.yaml").write_text(_PLANS)
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("ORCHEX_", "TEMPORAL_"))}
-    environment |= {
-        "ORCHEX_HOME": str(home),
+    environment = environment_of(bench, home, f"api-{database}", url) | {
         "ORCHEX_API_PORT": "0",
         "ORCHEX_PROJECTS": json.dumps({"project": str(project)}),
         "ORCHEX_PLANS": str(home / "plans.yaml"),
-        "ORCHEX_TASK_QUEUE": f"api-{database}",
-        "TEMPORAL_ADDRESS": bench.address,
-    } | ({"ORCHEX_DATABASE_URL": url} if url else {})
+    }
     key = await asyncio.to_thread(_bootstrap, environment)
-    log = home / "api.log"
-    process = _start(environment, log)
-    try:
-        yield _Api(await _address(log), key)
-    finally:
-        process.terminate()
-        await asyncio.to_thread(process.wait)
+    async with running("api", environment, home / "api.log", "serving at ") as address:
+        yield _Api(address, key)
 
 
 def _bootstrap(environment: dict[str, str]) -> str:
@@ -109,17 +99,3 @@ def _bootstrap(environment: dict[str, str]) -> str:
     command = [str(ORCHEX), "admin", "bootstrap", "--json"]
     made = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     return str(json.loads(made.stdout)["key"])
-
-
-def _start(environment: dict[str, str], log: Path) -> subprocess.Popen[bytes]:
-    with log.open("w") as sink:
-        return subprocess.Popen([ORCHEX, "api"], env=environment, stderr=sink)
-
-
-async def _address(log: Path) -> str:
-    for _ in range(300):
-        _, found, rest = log.read_text().partition("serving at ")
-        if found and "\n" in rest:
-            return rest.partition("\n")[0]
-        await asyncio.sleep(0.1)
-    raise RuntimeError(f"the API did not start: {log.read_text()[-2000:]}")
