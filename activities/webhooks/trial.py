@@ -48,6 +48,7 @@ def _sample(event_id: str, type: EventType) -> dict[str, Any]:
             "status": status,
             "result": result.model_dump(mode="json", by_alias=True) if result else None,
             "sequence": 1,
+            "previousSequence": None,
             "test": True,
         },
     }

@@ -16,9 +16,10 @@ from api.negotiation import IF_MATCH, matches, not_modified, weak_tag
 from api.openapi import answers, link
 from api.pages import DEFAULT_LIMIT, Before, Limit, Page, id_cursor, page_answer
 from api.parts import Parts, actor_of, parts_of
+from api.problems import Problem
 from api.writing import write_once
 from orchex.domain.access import Scope
-from orchex.domain.errors import StateChanged
+from orchex.domain.errors import InvalidInput, StateChanged
 from orchex.domain.event import EventType
 from orchex.domain.ids import is_id
 from orchex.domain.webhook import KEPT_SECRET, Endpoint, NewEndpoint, Trial
@@ -68,7 +69,7 @@ async def add_webhook(
     request: Request, caller: Writing, parts: ThisServer, key: IdempotencyKey, body: EndpointInput
 ) -> Response:
     """Have events sent to an address. The secret they are signed with is shown this once."""
-    await parts.resolver.check_url(body.url)
+    await _check_url(parts, body.url)
 
     def change(session: Session) -> NewEndpoint:
         return create_endpoint(
@@ -124,7 +125,7 @@ async def update_webhook(
 ) -> Response:
     """Change an endpoint, disable it, or enable it again. A disabled one is sent nothing; see `recover`."""
     if body.url is not None:
-        await parts.resolver.check_url(body.url)
+        await _check_url(parts, body.url)
     expected = request.headers.get("if-match")
 
     def change() -> Endpoint:
@@ -199,6 +200,15 @@ async def try_webhook(
 
     trial = await send_trial(parts.webhooks, await parts.writing(begin), type)
     return Response(trial.model_dump_json(by_alias=True), media_type="application/json")
+
+
+async def _check_url(parts: Parts, url: str) -> None:
+    """Raises :class:`Problem` for an address that nothing is sent to."""
+    try:
+        await parts.resolver.check_url(url)
+    except InvalidInput as error:
+        found = {"pointer": "/url", "detail": error.message, "code": "address_refused"}
+        raise Problem("validation_failed", f"{error.message}. {error.hint}".strip(), errors=[found]) from error
 
 
 def tag_of(document: BaseModel) -> str:

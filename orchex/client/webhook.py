@@ -26,7 +26,8 @@ _PREFIX = "whsec_"
 class WebhookData(Document):
     """``result`` is the execution's, once it has ended, ``error`` why it failed, ``step`` the one that is completed.
 
-    ``sequence`` orders the events of one execution. ``test``: it is a sample, and there is no such execution.
+    ``sequence`` orders the events of one execution; ``previous_sequence`` is that of the event before this one, null
+    for the first: if it arrived, none was missed. ``test``: it is a sample, and there is no such execution.
     """
 
     execution_id: str | None = None
@@ -34,6 +35,7 @@ class WebhookData(Document):
     result: dict[str, Any] | None = None
     result_truncated: bool = False
     sequence: int | None = None
+    previous_sequence: int | None = None
     step: dict[str, Any] | None = None
     error: dict[str, Any] | None = None
     test: bool = False

@@ -89,14 +89,18 @@ def test_every_event_reaches_every_endpoint_whoever_is_killed(tmp_path: Path) ->
         ends = [event for event in journal if event["type"] in ENDS]
         assert [event["type"] for event in ends] == ["execution.completed"], ends
     received: dict[str, set[str]] = defaultdict(set)
+    chains: dict[str, dict[int, int | None]] = defaultdict(dict)
     for line in sink.lines():
         assert "forged" not in line, "a delivery that is not signed"
         received[line["path"]].add(line["id"])
         event = told[line["id"]]
         assert line["body"]["data"]["sequence"] == event["sequence"]
         assert line["body"]["data"]["executionId"] == event["executionId"]
+        chains[event["executionId"]][event["sequence"]] = line["body"]["data"]["previousSequence"]
     assert received == {"/one": set(told), "/two": set(told)}
     assert len(told) == 3 * EXECUTIONS
+    for chain in chains.values():  # each names the one before it
+        assert [chain[number] for number in sorted(chain)] == [None, *sorted(chain)[:-1]]
 
 
 Call = Callable[..., dict[str, Any]]

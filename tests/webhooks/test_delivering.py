@@ -29,6 +29,11 @@ def test_every_event_of_the_contract_arrives_signed_and_whole(post: PostOffice, 
         assert body["timestamp"] == journal[id]["timestamp"]
         assert body["data"]["executionId"] == execution
         assert body["data"]["sequence"] == journal[id]["sequence"]
+    assert {body["data"]["sequence"]: body["data"]["previousSequence"] for body in bodies.values()} == {
+        1: None,
+        3: 1,
+        4: 3,
+    }
     by_type = {body["event"]: body["data"] for body in bodies.values()}
     assert [by_type[type]["status"] for type in sorted(by_type)] == ["completed", "running", "running"]
     assert by_type["execution.completed"]["result"] == {

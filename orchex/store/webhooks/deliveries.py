@@ -106,7 +106,7 @@ def recover(session: Session, team_id: str, endpoint_id: str, window: Window, ac
         .values(**_AGAIN, next_attempt_at=now)
     )
     for execution, events in _by_execution(missed[:RECOVERED_AT_ONCE]):
-        queue(session, execution, endpoint, events)
+        queue(session, execution, [(endpoint_id, event) for event in events])
     queued = min(len(lost), RECOVERED_AT_ONCE) + min(len(missed), RECOVERED_AT_ONCE)
     more = len(lost) >= RECOVERED_AT_ONCE or len(missed) > RECOVERED_AT_ONCE
     write_audit(session, team_id, actor, "webhook.recovered", endpoint_id, queued=queued, **_shown(window))

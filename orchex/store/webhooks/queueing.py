@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from sqlalchemy import func
 from sqlmodel import Session, col, select
 
 from orchex.domain.event import EventType, public_event_id
@@ -32,24 +33,28 @@ def queue_deliveries(session: Session, execution: ExecutionRow, events: Sequence
         .with_for_update()
         .execution_options(populate_existing=True)
     ).all()
-    to_drain = []
-    for endpoint in endpoints:
-        queued = [event for event in sent if wanted(tuple(endpoint.events), event.type)]
-        if queued:
-            queue(session, execution, endpoint, queued)
-            if not endpoint.draining:
-                endpoint.draining = True
-                to_drain.append(endpoint.id)
-    return tuple(to_drain)
+    pairs = [
+        (endpoint.id, event) for endpoint in endpoints for event in sent if wanted(tuple(endpoint.events), event.type)
+    ]
+    if not pairs:
+        return ()
+    queue(session, execution, pairs)
+    called = {endpoint_id for endpoint_id, _ in pairs}
+    to_drain = [endpoint for endpoint in endpoints if endpoint.id in called and not endpoint.draining]
+    for endpoint in to_drain:
+        endpoint.draining = True
+    return tuple(endpoint.id for endpoint in to_drain)
 
 
-def queue(session: Session, execution: ExecutionRow, endpoint: EndpointRow, events: Sequence[EventRow]) -> int:
-    """Queue these events for this endpoint, as far as they are not; how many were not.
+def queue(session: Session, execution: ExecutionRow, pairs: Sequence[tuple[str, EventRow]]) -> None:
+    """Queue these events of one execution for these endpoints, as far as they are not; a message is made once.
 
     ``execution`` is as it stands with the last of them.
     """
-    insert_missing(session, MessageRow, [_message(session, execution, event) for event in events])
-    return insert_missing(session, DeliveryRow, [_delivery(endpoint.id, event) for event in events])
+    session.flush()  # a message names the event before it, which may be as new
+    events = {event.id: event for _, event in pairs}
+    insert_missing(session, MessageRow, [_message(session, execution, event) for event in events.values()])
+    insert_missing(session, DeliveryRow, [_delivery(endpoint_id, event) for endpoint_id, event in pairs])
 
 
 def _message(session: Session, execution: ExecutionRow, event: EventRow) -> dict[str, Any]:
@@ -83,7 +88,8 @@ def _delivery(endpoint_id: str, event: EventRow) -> dict[str, Any]:
 def _document(session: Session, execution: ExecutionRow, event: EventRow, id: str) -> dict[str, Any]:
     """The contract's payload, and ``id``, ``type``, ``data.sequence``, ``data.step`` and ``data.error`` besides.
 
-    It says how things stood with the event, whenever it is made.
+    It says how things stood with the event, whenever it is made. Most entries of a journal are not sent: by
+    ``previousSequence`` a receiver sees that it missed none.
     """
     type = EventType(event.type)
     data: dict[str, Any] = {
@@ -91,6 +97,7 @@ def _document(session: Session, execution: ExecutionRow, event: EventRow, id: st
         "status": type.removeprefix("execution.") if type.terminal else Status.RUNNING,
         "result": None,
         "sequence": event.sequence,
+        "previousSequence": _previous(session, event),
     }
     if type is EventType.STEP_COMPLETED:
         data["step"] = {name: event.data.get(name) for name in ("index", "stream", "kind", "title", "status")}
@@ -99,3 +106,13 @@ def _document(session: Session, execution: ExecutionRow, event: EventRow, id: st
         data["result"] = result.model_dump(mode="json", by_alias=True) if result else None
         data["error"] = event.data.get("failure")
     return {"id": id, "type": type, "event": type, "timestamp": rfc3339(event.at), "data": data}
+
+
+def _previous(session: Session, event: EventRow) -> int | None:
+    """The number of the last event before this one that is sent too; null for the first."""
+    query = select(func.max(EventRow.sequence)).where(
+        EventRow.execution_id == event.execution_id,
+        EventRow.sequence < event.sequence,
+        col(EventRow.type).in_(EVENTS),
+    )
+    return session.exec(query).one()
