@@ -24,6 +24,9 @@ MAX_MALFORMED = 2_000
 
 _STOP_REASONS = frozenset(get_args(StopReason))
 _CUT_OFF = frozenset({"max_tokens", "model_context_window_exceeded", "refusal"})
+_OTHER_WORDS = {"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_use", "content_filter": "refusal"}
+"""Of gateways that pass on what another API called it."""
+
 _COUNTERS = {
     "input": "input_tokens",
     "output": "output_tokens",
@@ -94,13 +97,14 @@ class Answer:
         """The turn. Raises MalformedAnswer when the answer is not complete."""
         if not self.started or self._stop_reason is None:
             raise MalformedAnswer("the answer ended before it was complete")
-        if self._stop_reason not in _STOP_REASONS:
-            raise MalformedAnswer(f"unknown stop reason {self._stop_reason!r}")
+        reason = _OTHER_WORDS.get(self._stop_reason, self._stop_reason)
+        if reason not in _STOP_REASONS:
+            reason = "pause_turn"  # it is whole and paid for: its model is asked to go on, and says if it had ended
         blocks = [self._blocks[index] for index in sorted(self._blocks)]
-        cut_off = blocks[-1] if blocks and self._stop_reason in _CUT_OFF else None
+        cut_off = blocks[-1] if blocks and reason in _CUT_OFF else None
         content = tuple(done for block in blocks if (done := _close(block, cut_off=block is cut_off)) is not None)
         return TurnResult.model_validate(
-            {"content": content, "stop_reason": self._stop_reason, "usage": self.usage, "model": self._model}
+            {"content": content, "stop_reason": reason, "usage": self.usage, "model": self._model}
         )
 
     def _start(self, message: Json) -> None:

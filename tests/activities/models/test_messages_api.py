@@ -103,6 +103,24 @@ class TestAnswers:
             answer = await provider(server).turn(request())
         assert (answer.stop_reason, answer.text) == (reason, "so far")
 
+    @pytest.mark.parametrize(
+        ("said", "meant"),
+        [
+            ("stop", "end_turn"),
+            ("length", "max_tokens"),
+            ("tool_calls", "tool_use"),
+            ("content_filter", "refusal"),
+            ("out_of_ideas", "pause_turn"),
+        ],
+    )
+    async def test_an_answer_that_is_whole_is_kept_whatever_its_server_calls_its_end(
+        self, said: str, meant: str
+    ) -> None:
+        with serve([{"text": "so far", "stop_reason": said}]) as server:
+            answer = await provider(server).turn(request())
+        assert (answer.stop_reason, answer.text) == (meant, "so far")
+        assert len(server.turns) == 1
+
     async def test_an_answer_without_a_word_is_one(self) -> None:
         with serve([{"stop_reason": "refusal"}, {"text": "then"}]) as server:
             asked = request()
