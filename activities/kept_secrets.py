@@ -17,8 +17,10 @@ MAX_FOLDERS = 1_000
 MAX_FILES = 50
 MAX_BYTES = 64 * 1024
 
-_ENTRY = re.compile(r"""([\w.-]+)["']?[ \t]*[:=][ \t]*("[^"\n]*"|'[^'\n]*'|[^\s"',;}\]]+)""")
-"""``NAME=value``, ``name: value``, ``"name": "value"``."""
+_ENTRY = re.compile(r"""(?<![\w.-])([\w.-]{1,100})["']?[ \t]*[:=][ \t]*("[^"\n]*"|'[^'\n]*'|[^\s"',;}\]]+)""")
+"""``NAME=value``, ``name: value``, ``"name": "value"``. A name begins where a word does: else a long word would be
+tried from each of its letters.
+"""
 
 _ORDINARY = re.compile(r"[a-z]+|\$\{?\w+\}?")
 """``postgres`` is a password in many a project, and a word in all of its files; ``$OTHER`` only names one."""

@@ -121,6 +121,8 @@ class Conversation:
         first = self._standing.now.number
         tally = Tally()
         last: TurnReport | None = None
+        sandbox: str | None = None
+        log: str | None = None
         for turn in range(MAX_TURNS):
             if last is not None:
                 self._standing.move(number=self._standing.now.number + 1, checkpoint=last.checkpoint)
@@ -141,6 +143,8 @@ class Conversation:
             )
             last = await self._ask(TAKE_TURN, request, TurnReport, title=f"{entry.title}, turn {turn + 1}")
             tally = tally.plus(last.usage, last.cost_usd, last.attempts, last.notes)
+            sandbox, log = last.sandbox or sandbox, last.log or log
+            last = last.model_copy(update={"sandbox": sandbox, "log": log})
             self._events.turn(position.told, turn, last)
             if last.failure or last.finished:
                 return _as_step(last, tally, last.failure)

@@ -62,6 +62,14 @@ def test_those_of_the_environment_come_first(root: Path) -> None:
     assert known_secrets(root, environ) == ("k4nary-0001", "k4nary-0003", "k4nary-0002-longer")
 
 
+@pytest.mark.parametrize(
+    "text", ["a" * 2**16, "a " * 2**15, "a" + " " * 2**16, "a=" * 2**15, '"' * 2**16, "a='" * 2**14]
+)
+def test_no_text_keeps_anybody_busy(root: Path, text: str) -> None:
+    put(root, ".env", text)
+    assert known_secrets(root, {}) == ()
+
+
 def test_hostile_files_are_passed_over(root: Path, tmp_path: Path) -> None:
     put(tmp_path, "elsewhere", "API_TOKEN=k4nary-0001")
     (root / ".env").symlink_to(tmp_path / "elsewhere")

@@ -25,6 +25,8 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 
 KEY = "sk-ant-a-key-that-is-none-0001"
 
+SANDBOX_LEVELS = ("bubblewrap+landlock", "bubblewrap", "landlock", "refused")
+
 Changed = Callable[[Asked], Answer | None]
 
 
@@ -79,6 +81,9 @@ def test_a_plan_five_steps_a_failing_test_a_heal_and_a_green_end(lab: Lab) -> No
     assert [step["kind"] for step in told["steps"]] == ["plan", *["work"] * 5, "command", "heal", "command"]
     assert [step["category"] for step in told["steps"] if step["status"] == "failed"] == ["test"]
     assert told["progress"] == {"current": 8, "total": 8}
+    confined = {step["title"]: step["sandbox"] for step in told["steps"] if step["sandbox"]}
+    assert list(confined) == ["Say what add does"]
+    assert confined["Say what add does"] in SANDBOX_LEVELS
     assert len(server.turns) == story.TURNS
     assert server.asked_again() == []
 

@@ -75,6 +75,19 @@ async def test_turns_are_told_with_what_they_called_and_took(bench: Bench) -> No
     assert (one["tokens"], one["cost_usd"], one["transcript"]) == (220, 0.5, "one-1")
 
 
+async def test_a_step_is_told_with_what_confined_the_commands_of_any_of_its_turns(bench: Bench) -> None:
+    async def behaviour(call: Call) -> TurnReport:
+        assert isinstance(call.request, TakeTurn)
+        ran = {"sandbox": "landlock", "log": "main/002-1.log"} if call.request.turn == 1 else {}
+        return turn_report(call.request, finished=call.request.turn == 2, **ran)
+
+    bench.host.does("one", behaviour)
+    await bench.run(stream())
+    told = {data["title"]: data for data in bench.host.data(EventType.STEP_COMPLETED) if data["kind"] == "work"}
+    assert (told["one"]["sandbox"], told["one"]["log"]) == ("landlock", "main/002-1.log")
+    assert "sandbox" not in told["two"]
+
+
 async def test_a_plan_that_cannot_be_used_is_explained_once(bench: Bench) -> None:
     async def second_time(call: Call) -> ProposedPlan | None:
         assert isinstance(call.request, ProposePlan)
