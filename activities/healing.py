@@ -10,6 +10,7 @@ CATEGORIES = ("timeout", "syntax", "type", "lint", "test", "build", "runtime")
 
 _SYNTAX = re.compile(
     r"SyntaxError|IndentationError|TabError|error: expected|Unexpected token|Parse error|parse error|syntax error"
+    r"|error: \S{1,20} expected\b|reached end of file while parsing|illegal start of"
     r"|Parsing error|error TS1\d{3}\b|unexpected (?:EOF|end of)",
 )
 _TYPE = re.compile(
@@ -24,7 +25,8 @@ _LINT = re.compile(
     re.MULTILINE,
 )
 _TEST = re.compile(
-    r"AssertionError|FAILED|FAIL:|--- FAIL|Tests?:\s+\d+ failed|\d+ failed|failures?[=:]\s*[1-9]|not ok \d+|✕|✗"
+    r"AssertionError|FAILED|FAIL:|--- FAIL|Tests?:\s+\d+ failed|\d+ failed|[Ff]ailures?[=:]\s*[1-9]"
+    r"|\b[1-9]\d{0,6} failures?\b|not ok \d+|✕|✗"
     r"|assertion .{0,300}?failed|Expected.{0,300}?(?:Received|\bbut\b)",
     re.DOTALL,
 )
@@ -35,7 +37,7 @@ _BUILD = re.compile(
     r"|cannot find package|could not compile|BUILD FAILED|make: \*\*\*|error: could not find|webpack|rollup|vite build",
 )
 _KIND_OF_COMMAND = (
-    ("test", re.compile(r"\b(?:test|tests|pytest|jest|vitest|mocha|unittest|check)\b")),
+    ("test", re.compile(r"\b(?:test|tests|pytest|jest|vitest|mocha|unittest|rspec|phpunit|check)\b")),
     ("lint", re.compile(r"\b(?:lint|eslint|ruff|flake8|pylint|golangci|prettier|fmt|format|vet|clippy)\b")),
     ("type", re.compile(r"\b(?:mypy|pyright|tsc|typecheck|types)\b")),
     ("build", re.compile(r"\b(?:build|compile|make|webpack|vite|cargo|go build)\b")),

@@ -163,6 +163,7 @@ MAKE = "make: *** No rule to make target 'x', needed by 'all'.  Stop.\n"
 GCC = "/usr/bin/ld: main.o: in function `main':\nmain.c:(.text+0xa): undefined reference to `add'\n"
 GCC_SYNTAX = "main.c:3:10: error: expected ';' before '}' token\n"
 TRACEBACK = "Traceback (most recent call last):\n  File \"run.py\", line 3, in <module>\nKeyError: 'x'\n"
+JAVAC = "A.java:3: error: ';' expected\n    int x = 1\n             ^\n1 error\n"
 BASH = "bash: -c: line 1: syntax error near unexpected token `('\n"
 
 
@@ -201,6 +202,10 @@ BASH = "bash: -c: line 1: syntax error near unexpected token `('\n"
         pytest.param("make", MAKE, "build", id="make"),
         pytest.param("make", GCC, "build", id="linker"),
         pytest.param("make", GCC_SYNTAX, "syntax", id="gcc, syntax"),
+        pytest.param("javac A.java", JAVAC, "syntax", id="javac"),
+        pytest.param("./all", "3 examples, 1 failure\n", "test", id="rspec"),
+        pytest.param("./all", "3 examples, 0 failures\n", "runtime", id="rspec that passed"),
+        pytest.param("./all", "Tests: 3, Assertions: 3, Failures: 1.\n", "test", id="phpunit"),
         pytest.param("./run.sh", TRACEBACK, "runtime", id="traceback"),
         pytest.param("bash run", BASH, "syntax", id="bash"),
         pytest.param("./deploy", "", "runtime", id="nothing said"),
