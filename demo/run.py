@@ -21,6 +21,12 @@ ORCHEX = Path(sys.executable).with_name("orchex")
 KILLED_IN = "Print June"
 """The step during which the second run loses its worker."""
 
+_NEXT = f"""
+What was made for this is gone again. In a project of yours:
+
+  alias orchex={ORCHEX}   (or for good, from here: uv tool install .   or   pipx install .)
+  orchex init && orchex exec orchex.yaml"""
+
 _BOLD, _DIM, _GREEN, _RED, _END = ("\033[1m", "\033[2m", "\033[32m", "\033[31m", "\033[0m")
 
 
@@ -37,6 +43,7 @@ def main() -> int:
             _say("the two results differ", _RED)
             return 1
         _say("\nBoth runs left the same files, byte for byte.", _GREEN)
+        _say(_NEXT)
     return 0
 
 
@@ -81,8 +88,8 @@ def _tell_checkpoints() -> None:
     steps = json.loads(answer.stdout)["steps"]
     _say("\nEach step was recorded once:", _BOLD)
     for step in steps:
-        again = f"{_RED}{step['attempts']} attempts{_END}" if step["attempts"] > 1 else "1 attempt"
-        sys.stdout.write(f"  {step['status']:<10} {again:<10}  {step['title']}\n")
+        again = f"{step['attempts']} attempts" if step["attempts"] > 1 else "1 attempt"
+        _say(f"  {step['status']:<10} {again:<10}  {step['title']}", _RED if step["attempts"] > 1 else "")
     indexes = [step["index"] for step in steps]
     if indexes != list(range(len(steps))):
         raise SystemExit(f"steps were recorded out of order or twice: {indexes}")

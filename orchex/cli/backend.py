@@ -76,7 +76,8 @@ class Readings:
             return DoorClient(Path(endpoint.door_socket))
         if not has_store(self._settings):
             raise NotFound(
-                f"there is no execution yet under {self._settings.home}", hint="Start one: orchex exec MANIFEST."
+                f"there is no execution yet under {self._settings.home}",
+                hint="`orchex init` writes a first manifest, and `orchex exec` runs it.",
             )
         from orchex.engine.reader import ExecutionReader
         from orchex.store.database import open_database

@@ -15,7 +15,7 @@ _SIGNS = {"ok": ("✓", "green"), "note": ("!", "yellow"), "missing": ("✗", "r
 
 
 def doctor(json: options.Json = False) -> None:
-    """Check what Orchex needs on this machine, and say what to do about what is missing."""
+    """Check what Orchex needs here, and say what to do about the rest."""
     from orchex.cli.checks import checks
 
     found = list(checks(load_settings()))

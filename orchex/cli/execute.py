@@ -17,7 +17,7 @@ RUNBOOK = "runbook"
 def exec_manifest(
     manifest: Annotated[Path, typer.Argument(metavar="MANIFEST", help="The manifest, a YAML file.")],
     streams: Annotated[
-        list[str] | None, typer.Argument(metavar="[STREAM]...", help="Streams to run; all by default.")
+        list[str] | None, typer.Argument(metavar="STREAM", help="Streams to run; all by default.")
     ] = None,
     project: options.Project = None,
     inputs: Annotated[
@@ -36,6 +36,8 @@ def exec_manifest(
     from orchex.engine.compile import chosen_streams
     from orchex.manifest import load_manifest, render
 
+    if not manifest.exists():
+        raise InvalidInput(f"there is no manifest {manifest}", hint="`orchex init` writes a first one, orchex.yaml.")
     where, folder = _place(project)
     loaded = render(load_manifest(manifest, project=folder), pairs(inputs or []))
     for name, stream in chosen_streams(loaded, tuple(streams or ())).items():
@@ -73,7 +75,7 @@ def run_task(
     detach: options.Detach = False,
     json: options.Json = False,
 ) -> None:
-    """Carry out a task: by a model that plans it, or by a runbook of your own."""
+    """Carry out a task, by a model or by a runbook of your own."""
     if plan is None and model is None and not _has_model():
         raise guidance.no_plan_for(task)
     chosen = model or (RUNBOOK if plan is not None else None)
@@ -90,7 +92,7 @@ def run_task(
 
 
 def resume(execution: options.Execution, detach: options.Detach = False, json: options.Json = False) -> None:
-    """Go on from where a failed or cancelled execution stopped, as a new one."""
+    """Go on from where a failed or cancelled execution stopped."""
     stack = backend.stack()
     orchestrator = stack.connect()
 

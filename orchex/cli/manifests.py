@@ -38,7 +38,7 @@ def schema() -> None:
 def init(
     folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="Where to write; the current folder.")] = Path(),
 ) -> None:
-    """Write a first manifest for this project: orchex.yaml, with a runbook."""
+    """Write a first manifest for this project, orchex.yaml."""
     for path in starter.write(folder):
         put(f"wrote {path}")
     place = "" if folder.resolve() == Path.cwd() else f" --project {folder}"

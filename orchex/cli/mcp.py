@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def mcp() -> None:
-    """Serve the Model Context Protocol on stdin and stdout, for an assistant that starts this command.
+    """Serve MCP on stdin and stdout, for the assistant that starts it.
 
     `orchex setup` writes it into the configuration of Claude Code, Cursor, VS Code and Windsurf.
     """

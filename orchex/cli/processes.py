@@ -14,7 +14,9 @@ from orchex.stack.endpoint import Endpoint
 
 
 def up() -> None:
-    """Run Orchex on this machine in the foreground: the Temporal dev server, a worker and the API, until Ctrl-C.
+    """Run all of Orchex in the foreground, until Ctrl-C.
+
+    That is the Temporal dev server, a worker and the API.
 
     The API serves the projects of ORCHEX_PROJECTS; without it, the git repository that this is started in.
     """
@@ -67,7 +69,7 @@ def worker(
 def api(
     embedded: Annotated[bool, typer.Option("--embedded", hidden=True, help="Started by a stack.")] = False,
 ) -> None:
-    """Serve the API over HTTP, on the Temporal server that TEMPORAL_ADDRESS names."""
+    """Serve the API over HTTP. Executions run on the Temporal server that TEMPORAL_ADDRESS names."""
     import asyncio
     import logging
 

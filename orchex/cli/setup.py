@@ -41,7 +41,7 @@ def setup(
     remove: Annotated[bool, typer.Option("--remove", help="Take the entry out again.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Write without asking.")] = False,
 ) -> None:
-    """Write the MCP server into the configuration of Claude Code, Cursor, VS Code or Windsurf."""
+    """Write the MCP server into the configuration of your assistant."""
     from orchex.cli.execute import project_folder
 
     folder = project_folder(project) if scope == "project" else Path()

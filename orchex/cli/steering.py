@@ -23,7 +23,7 @@ Reason = Annotated[str, typer.Option(help="Why; it is kept with the execution.")
 
 
 def cancel(execution: options.Execution, reason: Reason = "", json: options.Json = False) -> None:
-    """Stop a running execution; its work so far is kept, and nothing of it is applied."""
+    """Stop a running execution. Its work so far is kept, and nothing of it is applied."""
     ended = backend.run(_cancel(backend.stack().connect(), execution, reason))
     _put(ended, json)
     if not ended.status.terminal:
@@ -36,7 +36,7 @@ def approve(execution: options.Execution, reason: Reason = "", json: options.Jso
 
 
 def reject(execution: options.Execution, reason: Reason = "", json: options.Json = False) -> None:
-    """Refuse the plan that an execution waits with; it fails as plan_rejected."""
+    """Refuse the plan that an execution waits with. It fails as plan_rejected."""
     _put(backend.run(_decide(execution, False, reason)), json)
 
 
@@ -46,7 +46,7 @@ def apply(execution: options.Execution, json: options.Json = False) -> None:
 
 
 def undo(execution: options.Execution, json: options.Json = False) -> None:
-    """Take an execution's work back out of your tree; what you changed since stays."""
+    """Take an execution's work back out of your tree. What you changed since stays."""
     raise typer.Exit(backend.run(_land(execution, "undo", json)))
 
 

@@ -59,6 +59,18 @@ def test_a_manifest_without_a_model_is_told_the_same_before_anything_starts(
     assert "ANTHROPIC_API_KEY" in ended.stderr
 
 
+def test_every_command_is_told_on_one_line_of_a_narrow_terminal(alone: Orchex) -> None:
+    told = alone("--help", COLUMNS="80").stdout
+    assert [line for line in told.splitlines() if line.startswith("  ") and line.endswith("...")] == []
+    assert "[STREAM]..." in alone("exec", "--help").stdout
+
+
+def test_a_manifest_that_is_not_there_is_told_with_how_to_make_one(alone: Orchex) -> None:
+    done = alone("exec", "nope.yaml")
+    assert done.returncode == 2
+    assert done.stderr == "error: there is no manifest nope.yaml\n`orchex init` writes a first one, orchex.yaml.\n"
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [

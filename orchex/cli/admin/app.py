@@ -9,7 +9,7 @@ def _group(help: str) -> typer.Typer:
     return typer.Typer(no_args_is_help=True, rich_markup_mode=None, help=help)
 
 
-app = _group("Teams, keys and the database of a server; run where its database can be reached.")
+app = _group("Teams, keys and the database of a server. Run it where its database can be reached.")
 app.command("bootstrap")(first.bootstrap)
 
 _keys = _group("API keys.")
