@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from orchex.cli import backend, options
+from orchex.cli.chosen import Chosen
 from orchex.cli.follow import Backend, Link, follow
 from orchex.cli.lines import LineView
 from orchex.cli.patches import coloured, file_changes, stat
@@ -58,18 +59,21 @@ def list_executions(
 def logs(
     execution: options.Execution = "latest",
     follow_on: Annotated[bool, typer.Option("--follow", "-f", help="Go on until it has ended.")] = False,
+    stream: Annotated[str | None, typer.Option(metavar="NAME", help="Only of this stream.")] = None,
+    step: Annotated[int | None, typer.Option(min=1, metavar="N", help="Only of the Nth step of a stream.")] = None,
     transcript: Annotated[
         bool, typer.Option("--transcript", help="Also all that the model said and was told.")
     ] = False,
 ) -> None:
     """Print what happened, and what the commands said."""
+    chosen = Chosen(stream, step)
     if transcript and follow_on:
         raise InvalidInput("--transcript shows what was said so far: it does not go with --follow")
     if follow_on:
         stack = backend.stack()
-        backend.run(_follow_logs(stack, stack.connect(), execution))
+        backend.run(_follow_logs(stack, stack.connect(), execution, chosen))
     else:
-        backend.run(_logs(backend.readings().connect(), execution, transcript))
+        backend.run(_logs(backend.readings().connect(), execution, chosen, transcript))
 
 
 def diff(
@@ -107,25 +111,33 @@ async def _status(readings: Backend[Reader], reader: Reader, name: str, watch: b
             put("\n".join(plan_lines(stream.id, plan)))
 
 
-async def _logs(reader: Reader, name: str, transcript: bool) -> None:
+async def _logs(reader: Reader, name: str, chosen: Chosen, transcript: bool) -> None:
     execution_id = await backend.named(reader, name)
     view = LineView(sys.stdout, words=False)
     while entries := await reader.events(execution_id, view.board.sequence):
         for entry in entries:
+            if not chosen.holds(entry):
+                view.board.fold(entry)
+                continue
             view.show(entry)
             _put_output(await _output(reader, entry))
             if transcript and entry.type is EventType.STEP_COMPLETED and entry.data.get("transcript"):
                 name = f"{entry.data['stream']}/{entry.data['index']}.transcript"
                 _put_output("\n".join(spoken(await reader.artifact(entry.execution_id, name))))
+    chosen.demand(view.board)
 
 
-async def _follow_logs(stack: Backend[Orchestrator], orchestrator: Orchestrator, name: str) -> None:
+async def _follow_logs(stack: Backend[Orchestrator], orchestrator: Orchestrator, name: str, chosen: Chosen) -> None:
     execution_id = await backend.named(orchestrator, name)
     view = LineView(sys.stdout, words=False)
     link = Link(orchestrator, stack, view.say)
     async for entry in link.watch(execution_id):
-        view.show(entry)
-        _put_output(await link.call(partial(_output, entry=entry)))
+        if chosen.holds(entry):
+            view.show(entry)
+            _put_output(await link.call(partial(_output, entry=entry)))
+        else:
+            view.board.fold(entry)
+    chosen.demand(view.board)
 
 
 async def _output(reader: Reader, entry: JournalEntry) -> str:

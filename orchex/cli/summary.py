@@ -28,7 +28,7 @@ def closing(execution: Execution, patch: bytes, board: Board, stream: TextIO) ->
         yield ""
         yield from ("  " + line for line in stat(changes))
         yield "  " + _where(execution)
-    yield from _next(execution, changed=bool(changes), stream=stream)
+    yield from _next(execution, changed=bool(changes), stream=stream, logs=_logs_of(board, failing))
 
 
 def _verdict(execution: Execution, stream: TextIO) -> str:
@@ -95,7 +95,15 @@ def _place(execution: Execution) -> str:
     return clean(execution.project)
 
 
-def _next(execution: Execution, *, changed: bool, stream: TextIO) -> Iterator[str]:
+def _logs_of(board: Board, failing: StepState | None) -> str:
+    """What to add to ``orchex logs ID`` to see the step that failed, and nothing else."""
+    for name, stream in board.streams.items():
+        if failing is not None and failing in stream.steps.values():
+            return f" --stream {name}" * (len(board.streams) > 1) + f" --step {failing.index + 1}"
+    return ""
+
+
+def _next(execution: Execution, *, changed: bool, stream: TextIO, logs: str = "") -> Iterator[str]:
     applied = bool(execution.result and execution.result.applied)
     here = not is_remote()  # trees on a server are not reached from here
     commands = {
@@ -106,7 +114,7 @@ def _next(execution: Execution, *, changed: bool, stream: TextIO) -> Iterator[st
         and not applied
         and execution.status is Status.COMPLETED
         and "put them into your tree",
-        f"orchex logs {execution.id}": execution.status is Status.FAILED and "all it said",
+        f"orchex logs {execution.id}{logs}": execution.status is Status.FAILED and "all it said",
         f"orchex resume {execution.id}": execution.status in (Status.FAILED, Status.CANCELLED)
         and "go on from its last checkpoint",
     }

@@ -78,6 +78,31 @@ def test_a_failed_execution_exits_with_1_and_shows_the_output(orchex: Orchex, ba
     assert (orchex.folder / "greeting.txt").read_text() == "helo\n"
 
 
+def test_the_logs_of_one_step_of_one_stream_are_shown_alone(orchex: Orchex, write: Write) -> None:
+    shell = "\n\n         ```sh\n         {}\n         ```\n"
+    streams = "".join(
+        f"  {name}:\n    description: d\n    needs: {needs}\n    plan: |\n"
+        f"      1. First{shell.format(f'echo {name}-one')}      2. Second{shell.format(f'echo {name}-two; exit {code}')}"
+        for name, needs, code in (("a", "[]", 0), ("b", "[a]", 3))
+    )
+    text = f"name: test\nversion: 1.0.0\ndescription: d\nmodel: runbook\nstreams:\n{streams}"
+    done = orchex("exec", str(write("two.yaml", text)))
+    assert done.returncode == 1
+    (offered,) = [line.split("   ")[0].split() for line in done.stdout.splitlines() if "all it said" in line]
+    assert offered[3:] == ["--stream", "b", "--step", "2"]
+    for arguments in (offered[1:], ["logs", "-f", "latest", "--stream", "b", "--step", "2"]):
+        told = orchex(*arguments).stdout
+        assert "b-two" in told
+        assert "Second" in told
+        for other in ("a-one", "a-two", "b-one", "First", "execution failed"):
+            assert other not in told
+    second = orchex("logs", "--step", "2").stdout
+    assert ("a-two" in second, "b-two" in second, "a-one" in second) == (True, True, False)
+    for arguments, told in ((["--step", "3"], "It took 2 steps."), (["--stream", "c"], "Its streams: a, b.")):
+        refused = orchex("logs", "latest", *arguments)
+        assert (refused.returncode, told in refused.stderr) == (2, True)
+
+
 def test_a_failed_execution_with_json_still_prints_the_document(orchex: Orchex, bad: str) -> None:
     ended = orchex("run", "fail", "--plan", bad, "--json")
     assert ended.returncode == 1
