@@ -82,7 +82,7 @@ def test_the_logs_of_one_step_of_one_stream_are_shown_alone(orchex: Orchex, writ
     shell = "\n\n         ```sh\n         {}\n         ```\n"
     streams = "".join(
         f"  {name}:\n    description: d\n    needs: {needs}\n    plan: |\n"
-        f"      1. First{shell.format(f'echo {name}-one')}      2. Second{shell.format(f'echo {name}-two; exit {code}')}"
+        f"      1. First{shell.format(f'echo {name}-one')}      2. Last{shell.format(f'echo {name}-two; exit {code}')}"
         for name, needs, code in (("a", "[]", 0), ("b", "[a]", 3))
     )
     text = f"name: test\nversion: 1.0.0\ndescription: d\nmodel: runbook\nstreams:\n{streams}"
@@ -93,7 +93,7 @@ def test_the_logs_of_one_step_of_one_stream_are_shown_alone(orchex: Orchex, writ
     for arguments in (offered[1:], ["logs", "-f", "latest", "--stream", "b", "--step", "2"]):
         told = orchex(*arguments).stdout
         assert "b-two" in told
-        assert "Second" in told
+        assert "Last" in told
         for other in ("a-one", "a-two", "b-one", "First", "execution failed"):
             assert other not in told
     second = orchex("logs", "--step", "2").stdout
