@@ -16,10 +16,10 @@ class Chosen:
     step: int | None = None
 
     def holds(self, entry: JournalEntry) -> bool:
-        data = entry.data
-        if self.stream is not None and data.get("stream") != self.stream:
-            return False
-        return self.step is None or data.get("index") == self.step - 1
+        return self.means(entry.data.get("stream"), entry.data.get("index"))
+
+    def means(self, stream: str | None, index: int | None) -> bool:
+        return self.stream in (None, stream) and (self.step is None or index == self.step - 1)
 
     def demand(self, board: Board) -> None:
         """Raises :class:`InvalidInput` for what the whole execution does not have."""

@@ -15,7 +15,7 @@ from orchex.domain.errors import InvalidManifest
 
 
 def validate(
-    manifests: Annotated[list[Path], typer.Argument(metavar="MANIFEST...", help="Manifests, YAML files.")],
+    manifests: Annotated[list[Path], typer.Argument(metavar="MANIFEST", help="Manifests, YAML files.")],
     format: Annotated[Literal["text", "json"], typer.Option(help="How to report.")] = "text",
 ) -> None:
     """Check manifests and report everything that is wrong with them."""

@@ -1,5 +1,6 @@
 """``status``, ``list``, ``logs`` and ``diff``: reading, which starts nothing (but ``logs -f``)."""
 
+import asyncio
 import sys
 from contextlib import suppress
 from functools import partial
@@ -8,10 +9,12 @@ from typing import Annotated
 import typer
 
 from orchex.cli import backend, options
+from orchex.cli.board import Board
 from orchex.cli.chosen import Chosen
 from orchex.cli.follow import Backend, Link, follow
 from orchex.cli.lines import LineView
 from orchex.cli.patches import coloured, file_changes, stat
+from orchex.cli.saying import Listening
 from orchex.cli.spoken import spoken
 from orchex.cli.summary import plan_lines, row, state
 from orchex.cli.text import clean, has_colour, paint, put
@@ -21,6 +24,9 @@ from orchex.domain.event import EventType, JournalEntry
 from orchex.domain.execution import ExecutionList, Status
 from orchex.domain.plan import Plan
 from orchex.door.protocol import Orchestrator, Reader
+from orchex.settings import load_settings
+
+_HEAR_SECONDS = 0.2
 
 
 def status(
@@ -128,16 +134,44 @@ async def _logs(reader: Reader, name: str, chosen: Chosen, transcript: bool) -> 
 
 
 async def _follow_logs(stack: Backend[Orchestrator], orchestrator: Orchestrator, name: str, chosen: Chosen) -> None:
+    """What commands on this machine say comes as they say it; from a server it comes with the end of each step."""
     execution_id = await backend.named(orchestrator, name)
     view = LineView(sys.stdout, words=False)
     link = Link(orchestrator, stack, view.say)
-    async for entry in link.watch(execution_id):
-        if chosen.holds(entry):
+    listening = None if backend.is_remote() else Listening(load_settings().home)
+    hearing = asyncio.create_task(_hear(execution_id, listening, view.board, chosen)) if listening else None
+    try:
+        async for entry in link.watch(execution_id):
+            if not chosen.holds(entry):
+                view.board.fold(entry)
+                continue
+            heard = listening is not None and _heard_out(listening, entry)
             view.show(entry)
-            _put_output(await link.call(partial(_output, entry=entry)))
-        else:
-            view.board.fold(entry)
+            if not heard:
+                _put_output(await link.call(partial(_output, entry=entry)))
+    finally:
+        if hearing is not None:
+            hearing.cancel()
     chosen.demand(view.board)
+
+
+async def _hear(execution_id: str, listening: Listening, board: Board, chosen: Chosen) -> None:
+    """Print what the steps at work say."""
+    while True:
+        for stream in board.streams.values():
+            for step in stream.steps.values():
+                if not step.finished and chosen.means(stream.id, step.index):
+                    _put_output("\n".join(listening.lines(execution_id, stream.id, step.index)))
+        await asyncio.sleep(_HEAR_SECONDS)
+
+
+def _heard_out(listening: Listening, entry: JournalEntry) -> bool:
+    """Print the rest of what the step that ended said; false when its logs are gone already."""
+    if entry.type is not EventType.STEP_COMPLETED or not entry.data.get("log"):
+        return False
+    rest = listening.lines(entry.execution_id, entry.data["stream"], entry.data["index"], ended=True)
+    _put_output("\n".join(rest))
+    return listening.heard(entry.data["log"])
 
 
 async def _output(reader: Reader, entry: JournalEntry) -> str:

@@ -36,6 +36,27 @@ def test_a_terminal_shows_what_a_command_says_while_it_runs(orchex: Orchex, writ
     assert terminal.end() == 5
 
 
+def test_logs_that_are_followed_come_as_they_are_said_and_each_line_once(
+    orchex: Orchex, write: Write, tmp_path: Path
+) -> None:
+    """Half a line waits for its end; a step whose worker is killed says everything anew."""
+    flag = tmp_path / "flag"
+    wait = f"until test -e {flag}; do sleep 0.1; done"
+    said = (f"echo one; printf half; {wait}; echo -line; echo two", "echo three")
+    talk = "1. Talk\n" + "".join(f"\n   ```sh\n   {line}\n   ```\n" for line in said)
+    execution = orchex("run", "talk", "--detach", "--plan", str(write("plan.md", talk))).stdout.strip()
+    with orchex.start("logs", "-f", execution) as following:
+        read_until(following, "│ one")
+        os.kill(child(orchex, "python"), signal.SIGKILL)
+        read_until(following, "attempt 2")
+        read_until(following, "│ one")
+        flag.touch()
+        assert following.stdout is not None
+        rest = following.stdout.read()
+    assert [line.rpartition("│ ")[2] for line in rest.splitlines() if "│" in line] == ["half-line", "two", "three"]
+    assert rest.index("│ three") < rest.index("✓ Talk")
+
+
 def test_a_dumb_terminal_gets_lines(orchex: Orchex, write: Write) -> None:
     terminal = orchex.terminal("run", "mend", "--plan", str(write("plan.md", GOOD)), TERM="dumb")
     assert terminal.end() == 0
