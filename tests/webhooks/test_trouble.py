@@ -183,7 +183,7 @@ def test_a_dead_endpoint_delays_no_other(post: PostOffice, team: Team, receiver:
         post.endpoint(team, f"{receiver.url}/")
         for _ in range(5):
             post.story(team)
-        receiver.until_count(15, within=10)
+        receiver.until_count(15, within=40)
         dead.until_count(1)
 
 
