@@ -12,6 +12,9 @@ from activities.steering import PATIENCE
 
 WORKFLOW = "WebhookEndpointWorkflow"
 SIGNAL = "due"
+AT_ONCE = 10
+"""Starts under way: an event may wake hundreds of endpoints, and those of a crowd would wait for each other until they
+time out."""
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +34,7 @@ class DrainStarter:
         self._client = client
         self.queue = webhook_queue(queue)
         self._under_way: set[asyncio.Task[None]] = set()
+        self._gate = asyncio.Semaphore(AT_ONCE)
 
     def start_soon(self, endpoint_ids: Sequence[str]) -> None:
         """As :meth:`start`, and nobody waits for it: whoever tells an event has other work."""
@@ -44,13 +48,14 @@ class DrainStarter:
 
     async def _start(self, endpoint_id: str) -> None:
         try:
-            await self._client.start_workflow(
-                WORKFLOW,
-                DrainEndpoint(endpoint_id=endpoint_id),
-                id=f"webhooks/{endpoint_id}",
-                task_queue=self.queue,
-                start_signal=SIGNAL,
-                rpc_timeout=PATIENCE,
-            )
+            async with self._gate:
+                await self._client.start_workflow(
+                    WORKFLOW,
+                    DrainEndpoint(endpoint_id=endpoint_id),
+                    id=f"webhooks/{endpoint_id}",
+                    task_queue=self.queue,
+                    start_signal=SIGNAL,
+                    rpc_timeout=PATIENCE,
+                )
         except (RPCError, RuntimeError) as error:
             log.warning("the webhooks of %s wait until Temporal answers: %s", endpoint_id, error)
