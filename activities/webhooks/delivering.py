@@ -13,7 +13,7 @@ from temporalio import activity
 
 from activities.messages import DELIVER_DUE, Drained, DrainEndpoint
 from activities.webhooks.sending import send
-from orchex.store.webhooks.draining import Drains, Outcome, Outgoing
+from orchex.store.webhooks.draining import Drains, Outcome, Outgoing, Rest
 from orchex.store.webhooks.endpoints import Target
 
 P = ParamSpec("P")
@@ -44,10 +44,8 @@ class Courier:
         down when this is cut short, is sent again: at least once.
         """
         clock = _Clock(activity.info().started_time)
-        await self._asking(self._drains.begin, request.endpoint_id)
         while clock.elapsed < LONGEST:
-            await _Round(self, request.endpoint_id, clock).run()
-            rest = await self._asking(self._drains.rest, request.endpoint_id, clock.now)
+            rest = await _Round(self, request.endpoint_id, clock).run()
             if rest is None:
                 return Drained(gone=True)
             if rest.done:
@@ -68,6 +66,9 @@ class Courier:
     async def record(self, endpoint_id: str, outcomes: list[Outcome], now: datetime) -> bool:
         return await self._asking(self._drains.record, endpoint_id, outcomes, now)
 
+    async def rest(self, endpoint_id: str, outcomes: list[Outcome], now: datetime) -> Rest | None:
+        return await self._asking(self._drains.rest, endpoint_id, outcomes, now)
+
 
 class _Clock:
     """The server's time, which in a test may run ahead of ours."""
@@ -87,7 +88,8 @@ class _Clock:
 
 class _Round:
     """Sends until nothing is due any more. What has been answered is written down while other requests are under way;
-    the more answers come meanwhile, the more are written at once.
+    the more answers come meanwhile, the more are written at once. The last are written with the look at what is left:
+    a drain of one delivery is one transaction that reads and one that writes.
     """
 
     def __init__(self, courier: Courier, endpoint_id: str, clock: _Clock) -> None:
@@ -98,18 +100,24 @@ class _Round:
         self._flying: dict[asyncio.Task[Outcome], str] = {}
         self._target: Target | None = None
 
-    async def run(self) -> None:
+    async def run(self) -> Rest | None:
+        outcomes: list[Outcome] = []
         try:
             await self._read()
             self._fly()
             while self._flying:
                 done, _ = await asyncio.wait(self._flying, return_when=asyncio.FIRST_COMPLETED)
-                await self._write([task.result() for task in done])
+                outcomes = [task.result() for task in done]
+                if len(done) == len(self._flying) and not self._waiting:
+                    break
+                await self._write(outcomes)
+                outcomes = []
                 for task in done:
                     del self._flying[task]
                 if not self._waiting:
                     await self._read()
                 self._fly()
+            return await self._courier.rest(self._endpoint_id, outcomes, self._clock.now)
         finally:
             for task in self._flying:
                 task.cancel()

@@ -26,7 +26,7 @@ from orchex.domain.webhook import GIVEN_UP_AFTER, SCHEDULE, Delivery, Endpoint
 from orchex.store.database import Database, open_database
 from orchex.store.journal import Journal
 from orchex.store.webhooks.deliveries import list_deliveries
-from orchex.store.webhooks.draining import Drains, Outcome
+from orchex.store.webhooks.draining import Drains, Outcome, Rest
 from orchex.store.webhooks.endpoints import create_endpoint, read_endpoint
 from tests.api.stories import accept
 from tests.fakes.webhook_receiver import Receiver, Reply, always, receiving
@@ -47,6 +47,10 @@ class WatchedDrains(Drains):
     def record(self, endpoint_id: str, outcomes: Sequence[Outcome], now: datetime) -> bool:
         self.times.extend(now for _ in outcomes)
         return super().record(endpoint_id, outcomes, now)
+
+    def rest(self, endpoint_id: str, outcomes: Sequence[Outcome], now: datetime) -> Rest | None:
+        self.times.extend(now for _ in outcomes)
+        return super().rest(endpoint_id, outcomes, now)
 
 
 @dataclass

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import func, or_, update
+from sqlalchemy import func, or_
 from sqlmodel import Session, col, select
 
 from orchex.domain.webhook import GIVEN_UP_AFTER, DeliveryStatus, DisabledReason, EndpointStatus, delay_after
@@ -92,15 +92,12 @@ class Drains:
             endpoint = session.get(EndpointRow, endpoint_id, with_for_update=True)
             if endpoint is None:
                 return False
-            for outcome in outcomes:
-                delivery = session.get(DeliveryRow, outcome.delivery_id, with_for_update=True)
-                if delivery is not None:
-                    _count(session, delivery, outcome)
-                    _judge(session, endpoint, delivery, outcome, now)
+            _write_down(session, endpoint, outcomes, now)
             return _open(endpoint, now)
 
-    def rest(self, endpoint_id: str, now: datetime) -> Rest | None:
-        """Let whoever queues the next delivery start a drain, unless something is due.
+    def rest(self, endpoint_id: str, outcomes: Sequence[Outcome], now: datetime) -> Rest | None:
+        """Write down the last of what came of requests, and let whoever queues the next delivery start a drain, unless
+        something is due.
 
         Null for an endpoint that is gone or disabled.
         """
@@ -108,6 +105,7 @@ class Drains:
             endpoint = session.get(EndpointRow, endpoint_id, with_for_update=True)
             if endpoint is None:
                 return None
+            _write_down(session, endpoint, outcomes, now)
             endpoint.draining = False
             if endpoint.status == EndpointStatus.DISABLED:
                 return None
@@ -120,11 +118,6 @@ class Drains:
                 endpoint.draining = True
                 return Rest(False, None)
             return Rest(True, next_at)
-
-    def begin(self, endpoint_id: str) -> None:
-        """A drain is under way: nobody need start another."""
-        with self._database.write() as session:
-            session.exec(update(EndpointRow).where(col(EndpointRow.id) == endpoint_id).values(draining=True))
 
 
 def overdue_endpoints(session: Session, now: datetime) -> list[str]:
@@ -150,6 +143,14 @@ def _open(endpoint: EndpointRow, now: datetime) -> bool:
 
 def _pending(endpoint_id: str) -> tuple[bool, bool]:
     return DeliveryRow.endpoint_id == endpoint_id, DeliveryRow.status == DeliveryStatus.PENDING
+
+
+def _write_down(session: Session, endpoint: EndpointRow, outcomes: Sequence[Outcome], now: datetime) -> None:
+    for outcome in outcomes:
+        delivery = session.get(DeliveryRow, outcome.delivery_id, with_for_update=True)
+        if delivery is not None:
+            _count(session, delivery, outcome)
+            _judge(session, endpoint, delivery, outcome, now)
 
 
 def _count(session: Session, delivery: DeliveryRow, outcome: Outcome) -> None:
