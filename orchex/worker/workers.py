@@ -99,6 +99,7 @@ def build_webhook_worker(client: Client, parts: Parts, drains: DrainStarter, cou
         [courier.deliver_due],
         MOST_DRAINS,
         heartbeats_every=timedelta(seconds=5),
+        sticky_for=timedelta(seconds=5),
     )
 
 
@@ -111,8 +112,13 @@ def _worker(
     activities: Sequence[Callable[..., Any]],
     most_activities: int,
     heartbeats_every: timedelta = timedelta(milliseconds=250),
+    sticky_for: timedelta = timedelta(seconds=1),
 ) -> Worker:
-    """``heartbeats_every``: how often the server is told at the most, and so how soon an activity hears of a cancel."""
+    """``heartbeats_every``: how often the server is told at the most, and so how soon an activity hears of a cancel.
+
+    ``sticky_for``: how long a workflow waits for the worker that remembers it; another then begins with its history. A
+    crowd that is woken at once waits for longer than it takes to notice that a worker has died.
+    """
     return Worker(
         client,
         task_queue=queue,
@@ -123,7 +129,7 @@ def _worker(
             restrictions=SandboxRestrictions.default.with_passthrough_modules("orchex.domain", "activities")
         ),
         max_heartbeat_throttle_interval=heartbeats_every,
-        sticky_queue_schedule_to_start_timeout=timedelta(seconds=1),
+        sticky_queue_schedule_to_start_timeout=sticky_for,
         graceful_shutdown_timeout=GRACE,
         max_concurrent_activities=most_activities,
     )
