@@ -28,11 +28,20 @@ class Database:
         self.url = url
         self.embedded = url.startswith("sqlite")
         self.engine = _sqlite(url) if self.embedded else _server(url)
+        self._glancing = self.engine if self.embedded else self.engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @contextmanager
     def read(self) -> Iterator[Session]:
         with _told(), Session(self.engine, expire_on_commit=False) as session:
             yield session
+
+    @contextmanager
+    def glance(self) -> Iterator[Connection]:
+        """For one statement that every request reads by: rows as they are, without what a session does for objects,
+        and without a transaction around them that a database server would have to be told of.
+        """
+        with _told(), self._glancing.connect() as connection:
+            yield connection
 
     @contextmanager
     def write(self) -> Iterator[Session]:

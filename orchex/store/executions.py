@@ -158,8 +158,8 @@ class Executions:
 
     def stamp(self, execution_id: str) -> Stamp:
         """Raises :class:`NotFound`."""
-        with self._database.read() as session:
-            row = session.execute(_STAMP, {"id": execution_id}).first()
+        with self._database.glance() as connection:
+            row = connection.execute(_STAMP, {"id": execution_id}).first()
         if row is None or self._team not in (None, row[0]):
             raise _missing(execution_id)
         return Stamp(*row[1:])

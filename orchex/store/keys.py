@@ -3,15 +3,16 @@
 import logging
 import secrets
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import and_, bindparam, or_, update
+from sqlalchemy import Row, Select, and_, bindparam, or_, update
+from sqlalchemy import select as select_columns
 from sqlmodel import Session, col, select
 
 from orchex.domain.access import Actor, MemberStatus, Principal, Role, Scope, TeamStatus
 from orchex.domain.errors import InvalidKey, NotFound, StorageError
 from orchex.domain.ids import new_id
-from orchex.domain.subscription import PlanCatalogue
+from orchex.domain.subscription import PlanCatalogue, Subscription
 from orchex.domain.team import ApiKey, NewApiKey
 from orchex.store.audit import write_audit
 from orchex.store.database import Database
@@ -26,15 +27,24 @@ TOUCH_EVERY = timedelta(minutes=1)
 """``last_used_at`` is written at most so often: reading must not become writing."""
 
 
-_WHOSE = (
-    select(ApiKeyRow, MembershipRow, TeamRow, SubscriptionRow)
+_KNOWN: tuple[Any, ...] = (
+    *(col(ApiKeyRow.id), col(ApiKeyRow.scopes), col(ApiKeyRow.last_used_at)),
+    *(col(ApiKeyRow.revoked_at), col(ApiKeyRow.expires_at)),
+    *(col(MembershipRow.team_id), col(MembershipRow.user_id), col(MembershipRow.role)),
+    col(MembershipRow.status).label("member_status"),
+    col(TeamRow.status).label("team_status"),
+    *(getattr(SubscriptionRow, name) for name in Subscription.model_fields),
+)
+_WHOSE: Select[Any] = (
+    select_columns(*_KNOWN)
+    .select_from(ApiKeyRow)
     .join(
         MembershipRow,
         and_(col(MembershipRow.team_id) == ApiKeyRow.team_id, col(MembershipRow.user_id) == ApiKeyRow.user_id),
     )
     .join(TeamRow, col(TeamRow.id) == ApiKeyRow.team_id)
     .join(SubscriptionRow, col(SubscriptionRow.team_id) == ApiKeyRow.team_id)
-    .where(ApiKeyRow.digest == bindparam("digest"))
+    .where(col(ApiKeyRow.digest) == bindparam("digest"))
 )
 """Built once: every request asks it."""
 
@@ -55,29 +65,31 @@ class ApiKeys:
     def authenticate(self, key: str) -> Principal:
         """Raises :class:`InvalidKey`, with the same text and after the same work whatever is wrong with it."""
         digest, now = self._secret.digest(key), datetime.now(UTC)
-        with self._database.read() as session:
-            found = session.exec(_WHOSE, params={"digest": digest}).first()
-        if found is None:
+        with self._database.glance() as connection:
+            found: Row[Any] | None = connection.execute(_WHOSE, {"digest": digest}).first()
+        if (
+            found is None
+            or found.revoked_at
+            or _past(found.expires_at, now)
+            or found.member_status == MemberStatus.REMOVED
+        ):
             raise InvalidKey("this API key is unknown, expired or revoked")
-        key_row, member, team, subscription = found
-        if key_row.revoked_at or _past(key_row.expires_at, now) or member.status == MemberStatus.REMOVED:
-            raise InvalidKey("this API key is unknown, expired or revoked")
-        if member.status == MemberStatus.INVITED or _past(key_row.last_used_at, now - TOUCH_EVERY, unset=True):
+        if found.member_status == MemberStatus.INVITED or _past(found.last_used_at, now - TOUCH_EVERY, unset=True):
             try:
-                self._touch(key_row, now)
+                self._touch(found, now)
             except StorageError as error:  # whoever only reads must not suffer from a store that cannot be written
-                log.warning("the use of %s is not written down: %s", key_row.id, error.message)
+                log.warning("the use of %s is not written down: %s", found.id, error.message)
         return Principal(
-            key_id=key_row.id,
-            team_id=team.id,
-            user_id=member.user_id,
-            role=Role(member.role),
-            scopes=frozenset(map(Scope, key_row.scopes)),
-            plan=subscription_of(subscription).at(now, self._catalogue).plan,
-            team_status=TeamStatus(team.status),
+            key_id=found.id,
+            team_id=found.team_id,
+            user_id=found.user_id,
+            role=Role(found.role),
+            scopes=frozenset(map(Scope, found.scopes)),
+            plan=subscription_of(found).at(now, self._catalogue).plan,
+            team_status=TeamStatus(found.team_status),
         )
 
-    def _touch(self, key: ApiKeyRow, now: datetime) -> None:
+    def _touch(self, key: Row[Any], now: datetime) -> None:
         """Write down that the key was used, once a minute; its first use makes its owner an active member."""
         with self._database.write() as session:
             session.exec(

@@ -2,7 +2,9 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
+from sqlalchemy import Row
 from sqlmodel import Session, col, select
 
 from orchex.domain.access import SYSTEM, Actor
@@ -20,7 +22,7 @@ def add_subscription(session: Session, team_id: str, subscription: Subscription)
     session.flush()
 
 
-def subscription_of(row: SubscriptionRow) -> Subscription:
+def subscription_of(row: SubscriptionRow | Row[Any]) -> Subscription:
     """As the row has it, which may be from before the current period: see :meth:`Subscription.at`."""
     return Subscription(
         plan=row.plan,
