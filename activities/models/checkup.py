@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from activities.models.access import BASE_URL, KEY, Access, read_access
+from activities.models.answering import MalformedAnswer
 from activities.models.cassette import read_cassette, recorded_model
 from activities.models.clients import close_clients, open_client
 from activities.models.failures import interrupted, refusal
@@ -57,8 +58,9 @@ async def _ask(access: Access, named: str | None) -> Finding:
             return Finding(False, f"{access.shown} takes the key, and has no {model}", f"It has: {_some(names)}.")
         return Finding(True, f"{access.shown} takes the key in {access.key_name}; {model} works where none is named")
     found = f"{access.shown} answers, {_some(names) if names else 'and lists no models'}"
-    if access.keyed and any(name.startswith("claude-") for name in names):
-        return Finding(True, found)  # the key opens a gateway to Claude, which lacks nothing, and costs
+    if access.keyed and any(name.startswith("claude-") for name in names) and (named or names[0]) in names:
+        # A gateway to Claude, which lacks nothing, and costs.
+        return Finding(True, f"{found}, and takes the key in {access.key_name}")
     if not named and not names and not access.keyed:
         return Finding(True, found, f"Name the model to use in the manifest (model: …) or in {MODEL_VARIABLES[0]}.")
     return await _try_out(access, named or (names[0] if names else DEFAULT_MODEL), found)
@@ -105,8 +107,8 @@ async def _names(access: Access) -> list[str]:
         raise interrupted(access, f"did not answer within {ANSWER_SECONDS:.0f} s") from None
     except (anthropic.APIConnectionError, httpx2.HTTPError) as error:
         raise interrupted(access, f"cannot be reached: {error.__cause__ or error}") from None
-    except (anthropic.AnthropicError, ValueError, TypeError):
-        return []
+    except MalformedAnswer as error:
+        raise refusal(access, "its list of models", 200, f"{error}: no Messages API speaks so") from None
 
 
 def _some(names: list[str]) -> str:

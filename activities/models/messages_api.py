@@ -168,9 +168,15 @@ class MessagesProvider:
 
 
 async def list_models(client: "AsyncAnthropic") -> list[str]:
-    """The names of the models a server has, as it sorts them (Claude's: newest first). Raises what the client does."""
-    page = await client.models.list(limit=100)
-    return [name for info in page.data or [] if isinstance(name := getattr(info, "id", None), str)]
+    """The names of the models a server has, as it sorts them (Claude's: newest first).
+
+    Raises what the client does, and MalformedAnswer for what is no list: of that, the client would say nothing useful.
+    """
+    response = await client.models.with_raw_response.list(limit=100)
+    listed = _object(response.http_response.content).get("data")
+    if not isinstance(listed, list):
+        raise MalformedAnswer("a list of models without data")
+    return [name for info in listed if isinstance(info, dict) and isinstance(name := info.get("id"), str)]
 
 
 async def model_names(client: "AsyncAnthropic") -> list[str]:
@@ -181,7 +187,7 @@ async def model_names(client: "AsyncAnthropic") -> list[str]:
     try:
         async with asyncio.timeout(_LIST_SECONDS):
             return await list_models(client)
-    except (TimeoutError, anthropic.AnthropicError, httpx2.HTTPError, ValueError, TypeError):
+    except (TimeoutError, anthropic.AnthropicError, httpx2.HTTPError, MalformedAnswer):
         return []
 
 

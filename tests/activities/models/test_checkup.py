@@ -1,12 +1,14 @@
 """What can be said of a model before anybody works with it."""
 
+import asyncio
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from activities.models.checkup import examine
-from activities.models.provider import choose_provider
+from activities.models.provider import choose_provider, settle_model
+from orchex.domain.errors import ModelUnavailable
 from orchex.domain.turn import Message, TextBlock, TurnRequest
 from tests.fakes.messages_rules import PROFILES
 from tests.fakes.messages_server import serve
@@ -59,6 +61,32 @@ async def test_a_server_with_a_list_and_a_key_is_tried_out_unless_it_is_claude_s
         finding = await examine({"ANTHROPIC_BASE_URL": server.url, "ANTHROPIC_API_KEY": KEY})
     assert "qwen works" in finding.found
     assert [entry.body["max_tokens"] for entry in server.turns] == [16]
+
+
+@pytest.mark.parametrize("key", ["", KEY])
+async def test_a_web_page_is_no_list_of_models(key: str) -> None:
+    async def page(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: 8\r\n\r\n<html>hi")
+        writer.close()
+
+    async with await asyncio.start_server(page, "127.0.0.1", 0) as server:
+        environ = {"ANTHROPIC_BASE_URL": f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"}
+        finding = await examine(environ | ({"ANTHROPIC_API_KEY": key} if key else {}))
+        with pytest.raises(ModelUnavailable, match="lists none"):
+            await settle_model(None, environ)
+    assert not finding.works
+    assert "no Messages API" in finding.found
+    assert "ANTHROPIC_BASE_URL" in finding.cure
+
+
+async def test_a_model_that_is_named_and_not_listed_is_tried_out() -> None:
+    with serve([{"text": "ok"}]) as server:
+        environ = {"ANTHROPIC_BASE_URL": server.url, "ANTHROPIC_API_KEY": KEY, "ORCHEX_MODEL": "claude-nope"}
+        finding = await examine(environ)
+    assert not finding.works
+    assert "claude-nope" in finding.found
+    assert "It has: claude-opus-5-5" in finding.cure
 
 
 async def test_nobodys_money_is_spent_where_the_list_tells_that_the_key_is_right() -> None:
