@@ -27,6 +27,9 @@ LOCK_SECONDS = 60.0
 """How long an attempt waits for the one before it to let go of the workspace."""
 
 MAX_NOTES = 20
+MAX_DROPPED = 50
+MAX_NAMED = 300
+"""Characters of a note or a path that a report tells: it is part of a history, and a path may have thousands."""
 
 Report = TypeVar("Report", bound=StepReport)
 
@@ -151,10 +154,16 @@ def _told(workspace: Workspace, done: Done[Report], kept: Checkpoint, first: int
         update={
             "checkpoint": kept.commit,
             "changed": count,
-            "dropped": kept.dropped[:50],
-            "notes": (*done.report.notes, *notes)[:MAX_NOTES],
+            "dropped": tuple(map(_brief, kept.dropped[:MAX_DROPPED])),
+            "notes": tuple(map(_brief, (*done.report.notes, *notes)[:MAX_NOTES])),
         }
     )
+
+
+def _brief(text: str) -> str:
+    """Beginning and end: of a path, its end tells most."""
+    half = MAX_NAMED // 2
+    return text if len(text) <= MAX_NAMED else f"{text[:half]}…{text[-half:]}"
 
 
 def _changed_since(workspace: Workspace, number: int, commit: str) -> int:

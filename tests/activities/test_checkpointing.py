@@ -1,0 +1,51 @@
+"""What an attempt at a step hands back."""
+
+from pathlib import Path
+
+from temporalio.testing import ActivityEnvironment
+
+from activities.checkpointing import MAX_DROPPED, MAX_NOTES, Checkpointing, Done
+from activities.commands.runner import CommandRunner
+from activities.commands.sandbox.policy import SandboxPolicy
+from activities.messages import StepReport, StepRequest
+from activities.projects import Projects
+from activities.scene import Scene
+from activities.workspaces.opening import open_workspace
+from orchex.domain.compiled import RunContext
+from orchex.domain.ids import new_execution_id
+from orchex.store.environments import Environments
+
+
+async def test_a_report_stays_small_however_long_names_are(tmp_path: Path) -> None:
+    project, execution = tmp_path / "project", new_execution_id()
+    folder = Path(*["d" * 200] * 8)
+    (project / folder).mkdir(parents=True)
+    (project / folder / "kept").write_text("a\n")
+    projects = Projects(tmp_path / "home")
+    open_workspace(projects.open(str(project)), execution, "main")
+    checkpointing = Checkpointing(
+        tmp_path / "home", projects, Environments(tmp_path / "home"), CommandRunner(), SandboxPolicy()
+    )
+
+    async def body(scene: Scene) -> Done[StepReport]:
+        for number in range(2 * MAX_DROPPED):
+            (scene.workspace.root / folder / f"{number:03}").write_text("x\n")
+        return Done(StepReport(checkpoint="", notes=("n" * 10_000,) * 30))
+
+    request = StepRequest(
+        run=RunContext(execution_id=execution, project=str(project)),
+        stream_id="main",
+        title="one",
+        started_event="e",
+        number=0,
+        step_id="s",
+    )
+
+    async def attempt() -> StepReport:
+        return await checkpointing.attempt(request, StepReport, body, drops_new_files=True)
+
+    report = await ActivityEnvironment().run(attempt)
+    assert (len(report.dropped), len(report.notes)) == (MAX_DROPPED, MAX_NOTES)
+    assert report.dropped[0].startswith("dddd")
+    assert report.dropped[0].endswith("/000")
+    assert len(report.model_dump_json().encode()) < 64 * 1024
