@@ -14,6 +14,7 @@ from activities.commands.sandbox.policy import SandboxPolicy
 from activities.edits.ownership import Ownership
 from activities.messages import StepReport, StepRequest
 from activities.projects import Projects
+from activities.reports import brief
 from activities.scene import Scene
 from activities.threads import in_thread
 from activities.workspaces.diff import ChangedPath, changed_paths
@@ -28,8 +29,6 @@ LOCK_SECONDS = 60.0
 
 MAX_NOTES = 20
 MAX_DROPPED = 50
-MAX_NAMED = 300
-"""Characters of a note or a path that a report tells: it is part of a history, and a path may have thousands."""
 
 Report = TypeVar("Report", bound=StepReport)
 
@@ -154,16 +153,10 @@ def _told(workspace: Workspace, done: Done[Report], kept: Checkpoint, first: int
         update={
             "checkpoint": kept.commit,
             "changed": count,
-            "dropped": tuple(map(_brief, kept.dropped[:MAX_DROPPED])),
-            "notes": tuple(map(_brief, (*done.report.notes, *notes)[:MAX_NOTES])),
+            "dropped": tuple(map(brief, kept.dropped[:MAX_DROPPED])),
+            "notes": tuple(map(brief, (*done.report.notes, *notes)[:MAX_NOTES])),
         }
     )
-
-
-def _brief(text: str) -> str:
-    """Beginning and end: of a path, its end tells most."""
-    half = MAX_NAMED // 2
-    return text if len(text) <= MAX_NAMED else f"{text[:half]}…{text[-half:]}"
 
 
 def _changed_since(workspace: Workspace, number: int, commit: str) -> int:

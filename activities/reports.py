@@ -11,6 +11,9 @@ SHOWN_CHARACTERS = 4_000
 READ_CHARACTERS = 16_000
 """What a model is shown of the output of a command that failed."""
 
+NAMED_CHARACTERS = 300
+"""Of a note or a path that is part of a history: a path may have thousands."""
+
 _NOTHING_RAN = re.compile(r"^(Ran 0 tests in |no tests ran|collected 0 items|No tests found)", re.MULTILINE)
 
 
@@ -22,6 +25,12 @@ def shown(text: str) -> str:
 def for_a_model(text: str) -> str:
     """As ``shown``, and longer: whoever mends a failure needs to see it."""
     return _head_and_tail(text, READ_CHARACTERS)
+
+
+def brief(text: str) -> str:
+    """Beginning and end of a note or a path: of a path, its end tells most."""
+    half = NAMED_CHARACTERS // 2
+    return text if len(text) <= NAMED_CHARACTERS else f"{text[:half]}…{text[-half:]}"
 
 
 def _head_and_tail(text: str, most: int) -> str:

@@ -22,6 +22,7 @@ from activities.messages import (
 from activities.models.provider import settle_model
 from activities.models.runbook import RunbookProvider, parse_runbook
 from activities.projects import Projects, landing_id
+from activities.reports import brief
 from activities.threads import in_thread
 from activities.workspaces.apply import apply
 from activities.workspaces.listing import listed_files
@@ -85,7 +86,8 @@ class StreamActivities:
             plan = await in_thread(self._plan, request)
             place = await in_thread(self._open, request)
             notes = await in_thread(self._notes, request, place.root)
-            return OpenedStream(base=place.base, queue=self._host_queue, plan=plan, notes=(*place.notes, *notes))
+            notes = tuple(map(brief, (*place.notes, *notes)))
+            return OpenedStream(base=place.base, queue=self._host_queue, plan=plan, notes=notes)
         place = await in_thread(self._open, request)
         context = await in_thread(self._context, request, place.root, environ)
         return OpenedStream(
@@ -93,7 +95,7 @@ class StreamActivities:
             queue=self._host_queue,
             model=model,
             context=await in_thread(self._blobs.put_text, context.text),
-            notes=(*place.notes, *context.notes)[:MAX_NOTES],
+            notes=tuple(map(brief, (*place.notes, *context.notes)[:MAX_NOTES])),
         )
 
     def _context(self, request: OpenStream, root: Path, environ: Mapping[str, str]) -> Briefing:

@@ -38,6 +38,29 @@ def test_a_plan_of_a_thousand_steps_is_small_in_a_history(tmp_path: Path, title:
     database.close()
 
 
+async def test_what_an_opened_stream_tells_of_its_context_is_small_however_long_paths_are(tmp_path: Path) -> None:
+    database, blobs, execution = open_database(None, tmp_path), BlobStore(tmp_path / "blobs"), new_execution_id()
+    executions, folder = Executions(database), tmp_path / "project" / Path(*["d" * 200] * 15)
+    values = dict.fromkeys(("task", "manifest", "environment"))
+    executions.accept(Acceptance(id=execution, project="/p", options={}, spec={}, streams=(("a", "a"),), **values))
+    folder.mkdir(parents=True)
+    for number in range(40):
+        (folder / f"{number:02}.bin").write_bytes(b"\0")
+    keeper = ArtifactKeeper(tmp_path, blobs, executions)
+    projects, environments = Projects(tmp_path / "home"), Environments(tmp_path)
+    streams = StreamActivities(projects, blobs, environments, executions, keeper, None, tmp_path / "parses")
+    plan = blobs.put_text("1. x\n\n   ```sh\n   true\n   ```\n")
+    request = OpenStream(
+        run=RunContext(execution_id=execution, project=str(tmp_path / "project")),
+        stream=CompiledStream(id="a", description="a", plan_ref=plan, model="runbook", files=("**/*.bin",)),
+    )
+    opened = await ActivityEnvironment().run(streams.open_stream, request)
+    assert len(opened.notes) > 10
+    assert "00.bin: a binary file" in opened.notes[0]
+    assert len(opened.model_dump_json().encode()) < 16 * 1024
+    database.close()
+
+
 @pytest.mark.parametrize("ended", [False, True], ids=["taken back", "cancelled before it started"])
 async def test_a_start_that_is_heard_of_too_late_opens_nothing(tmp_path: Path, ended: bool) -> None:
     database, blobs, execution = open_database(None, tmp_path), BlobStore(tmp_path / "blobs"), new_execution_id()
