@@ -154,7 +154,12 @@ def test_a_killed_stack_is_started_again(alone: Orchex, write: Write) -> None:
 def test_up_runs_until_ctrl_c(alone: Orchex) -> None:
     terminal = alone.terminal("up")
     terminal.until("ready: API at http://127.0.0.1:")
-    assert running_stack(Settings(home=alone.home)) is not None
+    running = running_stack(Settings(home=alone.home))
+    assert running is not None
+    second = alone("up")
+    assert second.returncode == 6
+    assert f"(pid {running.pid}), with its API at {running.api_url}" in second.stderr
+    assert running_stack(Settings(home=alone.home)) == running, "the first one was not asked to leave"
     terminal.type(CTRL_C)
     assert terminal.end() == 0
     assert running_stack(Settings(home=alone.home)) is None
