@@ -124,6 +124,34 @@ async def test_a_plan_that_waits_is_a_question_to_the_client(served: Served, ans
     assert "result" in await wire.ask("tasks/update", named=found, taskId=found, inputResponses=given), "too late"
 
 
+async def test_each_plan_that_waits_is_a_question_of_its_own(served: Served) -> None:
+    """With all of the plan in it; an answer decides about the plan it was asked about."""
+    streams = "".join(
+        f"  {name}:\n    description: d\n    approval: plan\n    plan: |\n      1. Make {name}\n\n"
+        f"         ```sh\n         echo {name} > {name}.txt\n         ```\n"
+        for name in ("one", "two")
+    )
+    text = f"name: test\nversion: 1.0.0\ndescription: a test\nmodel: runbook\nstreams:\n{streams}"
+    wire = Wire(served.url, elicitation=True)
+    found = (await wire.ask("tools/call", **execute(manifest=text)))["result"]["taskId"]
+    asked: dict[str, Any] = {}
+    while len(asked) < 2:
+        task = (await wire.ask("tasks/get", named=found, taskId=found))["result"]
+        asked = task.get("inputRequests", {})
+    questions = {key: request["params"]["message"] for key, request in asked.items()}
+    (last,) = [key for key, message in questions.items() if "would run echo two > two.txt" in message]
+    given: dict[str, Any] = {last: {"action": "decline"}}
+    await wire.ask("tasks/update", named=found, taskId=found, inputResponses=given)
+    while len(asked) == 2:
+        asked = (await wire.ask("tasks/get", named=found, taskId=found))["result"].get("inputRequests", {})
+    (first,) = asked
+    assert "echo one > one.txt" in asked[first]["params"]["message"]
+    await wire.ask("tasks/update", named=found, taskId=found, inputResponses={first: {"action": "decline"}})
+    while (task := await ended(wire, found))["status"] == "input_required":
+        await asyncio.sleep(0.1)
+    assert task["result"]["structuredContent"]["error"]["code"] == "plan_rejected"
+
+
 async def test_a_client_that_cannot_ask_people_is_told_what_the_task_waits_for(served: Served) -> None:
     wire = Wire(served.url)
     found = (await wire.ask("tools/call", **execute(manifest=HELLO, approval="plan")))["result"]["taskId"]
