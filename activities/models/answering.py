@@ -4,6 +4,7 @@ Unknown events and blocks are passed over: the API adds new ones without a new v
 """
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, get_args
@@ -24,6 +25,10 @@ MAX_MALFORMED = 2_000
 
 _STOP_REASONS = frozenset(get_args(StopReason))
 _CUT_OFF = frozenset({"max_tokens", "model_context_window_exceeded", "refusal"})
+_NO_WORD = re.compile(r"[^A-Za-z0-9_-]")
+_LONGEST_NAME = 128
+"""What a call may be named: the API takes no other back, and the conversation could not go on."""
+
 _OTHER_WORDS = {"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_use", "content_filter": "refusal"}
 """Of gateways that pass on what another API called it."""
 
@@ -169,7 +174,7 @@ def _tool_use(block: _Open, raw: str, *, cut_off: bool) -> ToolUseBlock | None:
     id_, name = _text(block.start, "id"), _text(block.start, "name")
     if not id_ or not name:
         raise MalformedAnswer("a tool call without an id or a name")
-    return ToolUseBlock(id=id_, name=name, input=given)
+    return ToolUseBlock(id=_NO_WORD.sub("_", id_), name=_NO_WORD.sub("_", name)[:_LONGEST_NAME], input=given)
 
 
 def _member(event: Json, name: str) -> Json:

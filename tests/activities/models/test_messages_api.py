@@ -174,6 +174,14 @@ class TestAnswers:
         assert [call.name for call in answer.tool_calls] == ["view"]
         assert answer.stop_reason == "max_tokens"
 
+    async def test_a_call_of_an_impossible_name_can_be_answered(self) -> None:
+        asked = request(tools=TOOLS)
+        with serve([{"tools": [("tele port! " * 20, {})]}, {"text": "then"}]) as server:
+            answer = await provider(server).turn(asked)
+            [call] = answer.tool_calls
+            await provider(server).turn(after(asked, answer, ToolResultBlock(tool_use_id=call.id, content="no")))
+        assert call.name.startswith("tele_port__tele_port")
+
     async def test_blocks_of_unknown_kinds_are_passed_over(self) -> None:
         with serve([{"text": "known", "extra": [{"type": "hologram", "data": "?"}]}]) as server:
             answer = await provider(server).turn(request())
