@@ -5,11 +5,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from activities.commands.environment import SHORTEST_SECRET
 from activities.commands.redaction import redact
 from orchex.domain.errors import ModelUnavailable
 
 CLAUDE_URL = "https://api.anthropic.com"
 KEY, TOKEN, BASE_URL = "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_BASE_URL"
+HEADERS = "ANTHROPIC_CUSTOM_HEADERS"
+"""Lines of ``Name: value``, as Anthropic's own clients read them: what gateways want beside or instead of a key."""
 
 THREE_WAYS = """\
 There are three ways on:
@@ -19,11 +22,12 @@ There are three ways on:
 llama.cpp, vLLM, Ollama, LM Studio, a gateway"""
 
 _HEADER_VALUE = re.compile(r"[\x21-\x7e]+")
+_HEADER = re.compile(r"\s*([!#$%&'*+.^_`|~0-9A-Za-z-]+)\s*:\s*([\x20-\x7e]*?)\s*")
 
 
 @dataclass(frozen=True)
 class Access:
-    """A server and what opens it. ``key`` or ``token`` may be missing; a ``repr`` shows neither, nor the address.
+    """A server and what opens it. ``key`` or ``token`` may be missing; a ``repr`` shows none of it, nor the address.
 
     ``custom``: the server is one that the user named, which may know less than Anthropic's own.
     """
@@ -32,6 +36,7 @@ class Access:
     custom: bool
     key: str | None = field(default=None, repr=False)
     token: str | None = field(default=None, repr=False)
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 
     @property
     def shown(self) -> str:
@@ -44,7 +49,8 @@ class Access:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        return tuple(secret for secret in (self.key, self.token) if secret)
+        headers = (value for _, value in self.headers if len(value) >= SHORTEST_SECRET)
+        return tuple(secret for secret in (self.key, self.token, *headers) if secret)
 
     @property
     def key_name(self) -> str:
@@ -57,12 +63,12 @@ def read_access(environ: Mapping[str, str]) -> Access | None:
 
     As in Anthropic's own clients, a key comes before a token.
     """
-    key, token = _secret(environ, KEY), _secret(environ, TOKEN)
+    key, token, headers = _secret(environ, KEY), _secret(environ, TOKEN), _headers(environ.get(HEADERS, ""))
     url = environ.get(BASE_URL, "").strip()
     if not url:
-        return Access(CLAUDE_URL, False, key, None if key else token) if key or token else None
+        return Access(CLAUDE_URL, False, key, None if key else token, headers) if key or token else None
     base_url = _base_url(url)
-    return Access(base_url, base_url != CLAUDE_URL, key, None if key else token)
+    return Access(base_url, base_url != CLAUDE_URL, key, None if key else token, headers)
 
 
 def _secret(environ: Mapping[str, str], name: str) -> str | None:
@@ -73,6 +79,18 @@ def _secret(environ: Mapping[str, str], name: str) -> str | None:
             hint=f"Set {name} to the key alone.",
         )
     return value or None
+
+
+def _headers(text: str) -> tuple[tuple[str, str], ...]:
+    found: list[tuple[str, str]] = []
+    for line in filter(str.strip, text.split("\n")):
+        header = _HEADER.fullmatch(line)
+        if header is None:
+            raise ModelUnavailable(
+                f"{HEADERS} holds a line that is no header", hint=f"Write {HEADERS} as lines of Name: value."
+            )
+        found.append((header[1], header[2]))
+    return tuple(found)
 
 
 def _base_url(url: str) -> str:

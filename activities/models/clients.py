@@ -67,10 +67,14 @@ def open_client(access: Access) -> "AsyncAnthropic":
     """A client of one's own, to be closed by whoever opened it. It never retries: that is for Temporal to do."""
     from anthropic import AsyncAnthropic, Timeout
 
-    timeout = Timeout(None, connect=CONNECT_SECONDS)
-    if access.token:
-        return AsyncAnthropic(auth_token=access.token, base_url=access.base_url, max_retries=0, timeout=timeout)
-    return AsyncAnthropic(api_key=access.key or NO_KEY, base_url=access.base_url, max_retries=0, timeout=timeout)
+    return AsyncAnthropic(
+        api_key=None if access.token else access.key or NO_KEY,
+        auth_token=access.token,
+        base_url=access.base_url,
+        default_headers=dict(access.headers),
+        max_retries=0,
+        timeout=Timeout(None, connect=CONNECT_SECONDS),
+    )
 
 
 async def _close_later(lending: _Lending, access: Access, lent: _Lent) -> None:

@@ -573,6 +573,30 @@ async def test_not_even_a_short_key_is_told() -> None:
     assert "k7" not in str(raised.value)
 
 
+async def test_headers_of_a_gateway_go_along_and_are_told_to_nobody() -> None:
+    environ = {"ANTHROPIC_CUSTOM_HEADERS": " X-Tenant: blue team \n\nX-Gateway-Auth:hunter2-hunter2"}
+    with serve([{"text": "ok"}, {"status": 400, "message": "no hunter2-hunter2"}], profile="llama.cpp") as server:
+        access = read_access({"ANTHROPIC_BASE_URL": server.url, **environ})
+        assert access is not None
+        assert "hunter2" not in repr(access)
+        await MessagesProvider(access).turn(request())
+        with pytest.raises(ModelUnavailable) as raised:
+            await MessagesProvider(access).turn(request())
+    assert (server.turns[0].headers["x-tenant"], server.turns[0].headers["x-gateway-auth"]) == (
+        "blue team",
+        "hunter2-hunter2",
+    )
+    assert "hunter2" not in str(raised.value)
+
+
+@pytest.mark.parametrize("text", ["no header", "X y: z", ": z", "X: caf\u00e9", "X: a\rY: b"])
+def test_what_is_no_header_is_refused_without_being_told(text: str) -> None:
+    with pytest.raises(ModelUnavailable, match="no header") as raised:
+        read_access({"ANTHROPIC_BASE_URL": "http://127.0.0.1:1", "ANTHROPIC_CUSTOM_HEADERS": text})
+    assert text not in str(raised.value) + raised.value.hint or text == "no header"
+    assert "ANTHROPIC_CUSTOM_HEADERS" in raised.value.hint
+
+
 async def test_the_key_stands_in_no_log(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.DEBUG), serve([{"text": "x"}, {"status": 500, "message": KEY}]) as server:
         await provider(server).turn(request())
