@@ -13,7 +13,7 @@ from activities.edits.walk import SKIPPED_FOLDERS
 MAX_DEPTH = 2
 """Folders down from the root: ``packages/web/.env`` is found."""
 
-MAX_FOLDERS = 1_000
+MAX_FOLDERS = 300
 MAX_FILES = 50
 MAX_BYTES = 64 * 1024
 
