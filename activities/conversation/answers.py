@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from activities.tools import ToolOutcome
+from activities.tools.turn import NOT_RUN, NOT_WRITTEN
 from orchex.domain.turn import Message, ToolResultBlock, ToolUseBlock
 
 MAX_CHARACTERS = 24_000
@@ -58,7 +59,7 @@ def _fit(text: str) -> str:
 
 
 def _failed_calls(messages: Sequence[Message]) -> Counter[str]:
-    """How often each call of a conversation has failed."""
+    """How often each call of a conversation has failed; one that was not carried out has not."""
     calls = {
         block.id: _fingerprint(block)
         for message in messages
@@ -70,6 +71,7 @@ def _failed_calls(messages: Sequence[Message]) -> Counter[str]:
         for message in messages
         for block in message.content
         if isinstance(block, ToolResultBlock) and block.is_error and block.tool_use_id in calls
+        if not block.content.startswith((NOT_RUN, NOT_WRITTEN))
     )
 
 

@@ -11,6 +11,8 @@ from orchex.domain.errors import EditRefused
 from orchex.domain.turn import ToolResultBlock, ToolUseBlock
 
 MAX_OUTPUT = 20_000
+NOT_RUN = "not run: "
+NOT_WRITTEN = "not written: the edits of a turn are written all or none, and another one failed"
 
 
 class Turn:
@@ -40,7 +42,7 @@ class Turn:
         self.over = self.over or self.edits.protection.trusted
 
     def skip(self, call: ToolUseBlock, reason: str) -> None:
-        self.outcomes.append(ToolOutcome(_block(call, f"not run: {reason}", is_error=True), ran=False))
+        self.outcomes.append(ToolOutcome(_block(call, f"{NOT_RUN}{reason}", is_error=True), ran=False))
 
     def ran(self, call: ToolUseBlock, command: str, answer: CommandAnswer) -> None:
         failed = answer.timed_out or answer.exit_code != 0
@@ -54,7 +56,7 @@ class Turn:
         if not waiting:
             return
         if self.refused or self.over:
-            self._mark(waiting, "not written: the edits of a turn are written all or none, and another one failed")
+            self._mark(waiting, NOT_WRITTEN)
             return
         try:
             changes = self.edits.commit()

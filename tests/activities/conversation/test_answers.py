@@ -6,6 +6,7 @@ import pytest
 
 from activities.conversation.answers import DATA, MAX_CHARACTERS, TOLD_AT, answers
 from activities.tools import ToolOutcome
+from activities.tools.turn import NOT_RUN, NOT_WRITTEN
 from orchex.domain.turn import Message, ToolResultBlock, ToolUseBlock
 
 
@@ -31,14 +32,14 @@ def one(
     return block.content, notes
 
 
-def failures(times: int, **given: object) -> tuple[Message, ...]:
+def failures(times: int, said: str = "no", **given: object) -> tuple[Message, ...]:
     """A conversation in which one call has failed so often."""
-    said: list[Message] = []
+    told: list[Message] = []
     for number in range(times):
-        said.append(Message(role="assistant", content=(call("str_replace", f"b{number}", **given),)))
-        block = ToolResultBlock(tool_use_id=f"b{number}", content="no", is_error=True)
-        said.append(Message(role="user", content=(block,)))
-    return tuple(said)
+        told.append(Message(role="assistant", content=(call("str_replace", f"b{number}", **given),)))
+        block = ToolResultBlock(tool_use_id=f"b{number}", content=said, is_error=True)
+        told.append(Message(role="user", content=(block,)))
+    return tuple(told)
 
 
 @pytest.mark.parametrize("name", ["view", "list", "search", "run_command"])
@@ -121,6 +122,12 @@ def test_the_order_of_the_inputs_members_makes_no_other_call() -> None:
 def test_what_is_no_loop_is_not_called_one(again: ToolUseBlock, done: ToolOutcome) -> None:
     said, notes = one(again, done, failures(10, path="a"))
     assert (said, notes) == (done.block.content, ())
+
+
+@pytest.mark.parametrize("said", [f"{NOT_RUN}the edits before it were refused", NOT_WRITTEN])
+def test_a_call_that_was_not_carried_out_has_not_failed(said: str) -> None:
+    again = call("str_replace", path="a")
+    assert one(again, outcome("no", failed=True), failures(TOLD_AT, said, path="a")) == ("no", ())
 
 
 def test_a_loop_within_one_turn_is_seen_and_noted_once() -> None:
