@@ -13,6 +13,11 @@ FIRST_SECONDS = 0.5
 LONGEST_SECONDS = 8.0
 LONGEST_RETRY_AFTER = 60.0
 """A server that wants to be left alone for longer gets its wish: the error is raised at once, with ``retry_after``."""
+IN_PROGRESS = "idempotency_in_progress"
+WHILE_IN_PROGRESS = 12
+"""So many times more is asked while the server holds on to an attempt whose answer was lost: if it died over that, it
+takes half a minute until it lets another one have its place. After that, the answer is the first one's.
+"""
 
 _FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 2.0
@@ -30,12 +35,13 @@ class RetryPolicy:
         Full jitter: anything between nothing and an exponentially growing bound, so that clients which failed together
         do not come back together. ``Retry-After`` is a lower bound.
         """
-        if attempt >= self.retries or not error.retryable:
+        pending = error.code == IN_PROGRESS and self.retries > 0
+        if attempt >= self.retries + (WHILE_IN_PROGRESS if pending else 0) or not error.retryable:
             return None
         jitter: float = random.uniform(0, min(LONGEST_SECONDS, FIRST_SECONDS * 2.0 ** min(attempt, 10)))
         asked = error.retry_after if isinstance(error, ApiError) else None
-        if asked is None:
-            return jitter
+        if asked is None or pending:
+            return (asked or 0.0) + jitter
         return asked + min(jitter, 1.0) if asked <= LONGEST_RETRY_AFTER else None
 
 

@@ -12,8 +12,10 @@ from orchex.store.secret import Secret
 from orchex.store.tables import IdempotencyRow
 
 KEPT = timedelta(hours=24)
-LEASE = timedelta(seconds=60)
-"""How long a claim without an answer is believed to be under way; after that its server is taken for dead."""
+LEASE = timedelta(seconds=30)
+"""How long a claim without an answer is believed to be under way; after that its server is taken for dead. Longer than
+a start may take: two writes that wait their ten seconds, and Temporal's patience.
+"""
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from orchex import (
 )
 from orchex.client import errors, retries
 from orchex.client.retries import RetryPolicy, retry_after
+from orchex.store.idempotency import LEASE
 from tests.client.stand_in import KEY, Fault, StandIn
 
 
@@ -110,6 +111,19 @@ def test_retry_after_is_the_least_to_wait() -> None:
     error = errors.api_error(429, {}, request_id="", retry_after=7)
     delays = [RetryPolicy(9).delay(error, attempt) for attempt in range(9) for _ in range(50)]
     assert all(delay is not None and 7 <= delay <= 8 for delay in delays)
+
+
+def test_an_answer_that_was_lost_is_waited_for_until_its_server_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Longer than the lease of a claim whose server has died: see ``orchex.store.idempotency``."""
+    monkeypatch.setattr(retries, "FIRST_SECONDS", 0.5)
+    problem = {"code": "idempotency_in_progress", "retryable": True}
+    error = errors.api_error(409, problem, request_id="", retry_after=1.0)
+
+    def waited(policy: RetryPolicy) -> float:
+        return sum(policy.delay(error, attempt) or 0.0 for attempt in range(100))
+
+    assert min(waited(RetryPolicy(4)) for _ in range(200)) > LEASE.total_seconds()
+    assert waited(RetryPolicy(0)) == 0.0
 
 
 def test_jitter_is_full_and_grows_up_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
