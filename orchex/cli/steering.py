@@ -4,6 +4,7 @@ import asyncio
 import json as jsonlib
 import sys
 import time
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Literal
 
 import typer
@@ -79,11 +80,21 @@ async def _land(name: str, direction: Literal["apply", "undo"], json: bool) -> E
             complain(landed.failure.message, landed.failure.hint)
         return ExitCode.FAILED
     if not json:
-        for path in landed.paths:
-            put(clean(path))
-        done = "applied to" if direction == "apply" else "taken out of"
-        put(f"{count(len(landed.paths), 'path')} {done} {clean(execution.project)}")
+        put("\n".join(_told(execution, direction, landed.paths)))
     return ExitCode.OK
+
+
+def _told(execution: Execution, direction: Literal["apply", "undo"], paths: Sequence[str]) -> Iterator[str]:
+    """``execution`` as it was before. What is done twice is done once, and leaves alone what was changed since."""
+    place, was_applied = clean(execution.project), bool(execution.result and execution.result.applied)
+    if direction == "apply" and was_applied:
+        yield f"it was applied to {place} before, and nothing was changed now"
+        yield f"  orchex undo {execution.id}   takes it out, to be applied anew"
+    elif direction == "undo" and not was_applied:
+        yield f"nothing of it is in {place}"
+    else:
+        yield from map(clean, paths)
+        yield f"{count(len(paths), 'path')} {'applied to' if direction == 'apply' else 'taken out of'} {place}"
 
 
 def _put(execution: Execution, json: bool) -> None:

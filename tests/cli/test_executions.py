@@ -123,6 +123,21 @@ def test_no_apply_keeps_the_work_until_apply_and_undo_takes_it_back(orchex: Orch
     assert greeting.read_text() == "helo\n"
 
 
+def test_what_was_applied_or_taken_out_before_is_told_as_such(orchex: Orchex, good: str) -> None:
+    orchex("run", "mend", "--plan", good)
+    greeting = orchex.folder / "greeting.txt"
+    landed = greeting.read_text()
+    greeting.write_text("mine\n")
+    again = orchex("apply", "latest")
+    assert (again.returncode, greeting.read_text()) == (0, "mine\n")
+    assert "was applied to" in again.stdout
+    assert "nothing was changed" in again.stdout
+    assert "path applied" not in again.stdout
+    greeting.write_text(landed)
+    assert "1 path taken out of" in orchex("undo", "latest").stdout
+    assert f"nothing of it is in {orchex.folder}" in orchex("undo", "latest").stdout
+
+
 def test_the_diff_is_a_patch_that_git_takes(orchex: Orchex, good: str) -> None:
     orchex("run", "mend", "--plan", good, "--no-apply")
     patch = orchex("diff", "latest").stdout
