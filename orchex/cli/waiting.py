@@ -74,6 +74,7 @@ async def carry_out(
     execution_id = new_execution_id()
     view = screen(json=manner.json)
     link = Link(orchestrator, stack, view.say)
+    execution = None
     try:
         chosen = execution_id
         execution_id = await link.call(lambda engine: begin(engine, chosen))
@@ -82,10 +83,11 @@ async def carry_out(
             return ExitCode.OK
         execution = await steered(execution_id, link, stack, view)
     except Detached:
-        view.close()  # the last word is what to do next
-        return _detached(execution_id)
+        pass
     finally:
         view.close()
+    if execution is None:
+        return _detached(execution_id)
     if manner.json:
         put(document(execution))
     else:
