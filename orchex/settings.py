@@ -150,7 +150,9 @@ def load_settings() -> Settings:
         return Settings()
     except ValidationError as error:
         problems = [
-            f"ORCHEX_{str(detail['loc'][0]).upper()}: {detail['msg']}" if detail["loc"] else detail["msg"]
+            f"ORCHEX_{str(detail['loc'][0]).upper()}: {detail['msg'].removeprefix('Value error, ')}"
+            if detail["loc"]
+            else detail["msg"]
             for detail in error.errors(include_url=False, include_input=False)
         ]
         raise InvalidInput(

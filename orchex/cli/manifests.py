@@ -39,9 +39,12 @@ def init(
     folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="Where to write; the current folder.")] = Path(),
 ) -> None:
     """Write a first manifest for this project, orchex.yaml."""
+    from activities.workspaces.project import current_folder
+
+    here = current_folder()
     for path in starter.write(folder):
         put(f"wrote {path}")
-    place = "" if folder.resolve() == Path.cwd() else f" --project {folder}"
+    place = "" if folder.resolve() == here else f" --project {folder}"
     put(f"next: orchex exec {folder / starter.MANIFEST}{place}")
 
 

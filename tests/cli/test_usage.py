@@ -9,7 +9,8 @@ import pytest
 from activities.models.runbook import parse_runbook
 from orchex.cli.exits import ExitCode, code_of_error
 from orchex.domain import errors
-from tests.cli.conftest import Orchex
+from tests.cli.conftest import Orchex, environment
+from tests.conftest import BIN
 
 PLAN = "1. Write\n\n   ```text path=new.txt\n   new\n   ```\n"
 MANIFEST = """\
@@ -63,6 +64,22 @@ def test_every_command_is_told_on_one_line_of_a_narrow_terminal(alone: Orchex) -
     told = alone("--help", COLUMNS="80").stdout
     assert [line for line in told.splitlines() if line.startswith("  ") and line.endswith("...")] == []
     assert "[STREAM]..." in alone("exec", "--help").stdout
+
+
+@pytest.mark.parametrize("command", ["init", "validate orchex.yaml", "run x --plan plan.md", "up"])
+def test_a_folder_that_was_removed_is_told(alone: Orchex, command: str) -> None:
+    done = subprocess.run(
+        ["sh", "-c", f'mkdir gone && cd gone && rmdir ../gone && exec "$0" {command}', str(BIN / "orchex")],
+        cwd=alone.folder,
+        env=environment(alone.home),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 2, done.stderr
+    assert "does not exist any more" in done.stderr
 
 
 def test_a_manifest_that_is_not_there_is_told_with_how_to_make_one(alone: Orchex) -> None:

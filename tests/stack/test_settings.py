@@ -88,4 +88,4 @@ def test_an_address_of_no_database_is_refused_before_it_is_used(monkeypatch: pyt
     monkeypatch.setenv("ORCHEX_DATABASE_URL", url)
     with pytest.raises(InvalidInput, match="ORCHEX_DATABASE_URL") as refused:
         load_settings()
-    assert "postgresql://USER@HOST/NAME" in refused.value.message
+    assert "ORCHEX_DATABASE_URL: must be the address of a database: postgresql://USER@HOST" in refused.value.message
