@@ -5,9 +5,10 @@ import uuid
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import httpx2
+from sqlalchemy import update
 from sqlmodel import col, select
 
 from activities.webhooks.starting import DrainStarter
@@ -22,7 +23,7 @@ from orchex.store.database import Database, open_database
 from orchex.store.executions import Acceptance, Executions
 from orchex.store.journal import Journal
 from orchex.store.secret import Secret, load_secret
-from orchex.store.tables import MessageRow
+from orchex.store.tables import DeliveryRow, MessageRow
 from orchex.store.teams import create_team
 from orchex.store.webhooks.draining import Outgoing
 from orchex.store.webhooks.endpoints import Target, create_endpoint, delete_endpoint, read_target
@@ -63,8 +64,19 @@ class PostOffice:
         await asyncio.to_thread(self._close, mailbox)
 
     async def queue(self, mailbox: Mailbox, events: Sequence[Event]) -> None:
-        """Write events, and wake nobody."""
-        await asyncio.to_thread(self.journal.append, mailbox.execution, tuple(events))
+        """Write events that nobody sends before they are released: they are of an hour from now."""
+        later = [event.model_copy(update={"at": event.at + timedelta(hours=1)}) for event in events]
+        await asyncio.to_thread(self.journal.append, mailbox.execution, tuple(later))
+
+    async def release(self, mailbox: Mailbox) -> None:
+        """Let what is queued be due now, and wake who is to send it."""
+        await asyncio.to_thread(self._release, mailbox)
+        await self.starter.start(mailbox.endpoints)
+
+    def _release(self, mailbox: Mailbox) -> None:
+        queued = col(DeliveryRow.endpoint_id).in_(mailbox.endpoints)
+        with self.database.write() as session:
+            session.exec(update(DeliveryRow).where(queued).values(next_attempt_at=datetime.now(UTC)))
 
     async def tell(self, mailbox: Mailbox, event: Event) -> Sent:
         """Write an event and wake who is to send it, as a worker does."""

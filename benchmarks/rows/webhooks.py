@@ -63,7 +63,7 @@ async def _throughput(bench: Bench, office: PostOffice, who: str, living: int, d
             sent = {(road, outgoing.message_id) for road in mailbox.roads for outgoing in messages}
             async with _bare_pool() as pool:
                 bare.append(await _rate(office, sent, _all(pool, office.targets(mailbox), messages)))
-            own.append(await _rate(office, sent, office.starter.start(mailbox.endpoints)))
+            own.append(await _rate(office, sent, office.release(mailbox)))
     return Line(
         "webhooks",
         f"webhooks a second, {count} events waiting, {who}",

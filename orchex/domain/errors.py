@@ -185,15 +185,15 @@ class NotAwaitingApproval(Conflict):
 
 
 class EndpointLimit(Conflict):
-    code = "conflict"
+    code = "limit_reached"
 
 
 class SecretsLimit(Conflict):
-    code = "conflict"
+    code = "limit_reached"
 
 
 class EndpointDisabled(Conflict):
-    code = "conflict"
+    code = "endpoint_disabled"
 
 
 class StateChanged(OrchexError):

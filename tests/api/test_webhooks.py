@@ -161,7 +161,7 @@ def test_a_team_has_so_many_endpoints_and_no_more(shared: Served, team: Team) ->
             )
     with shared.client(team.key) as client:
         answer = client.post("/v1/webhooks", json={"url": URL})
-    assert (answer.status_code, answer.json()["code"]) == (409, "conflict")
+    assert (answer.status_code, answer.json()["code"]) == (409, "limit_reached")
 
 
 def test_a_rotation_keeps_the_old_secret_for_a_day(shared: Served, team: Team) -> None:
@@ -177,7 +177,7 @@ def test_a_rotation_keeps_the_old_secret_for_a_day(shared: Served, team: Team) -
         for _ in range(4):
             assert client.post(f"/v1/webhooks/{made['id']}/rotate-secret").status_code == 201
         answer = client.post(f"/v1/webhooks/{made['id']}/rotate-secret")
-        assert (answer.status_code, answer.json()["code"]) == (409, "conflict")
+        assert (answer.status_code, answer.json()["code"]) == (409, "limit_reached")
 
 
 def test_every_write_leaves_an_audit_row(shared: Served, team: Team) -> None:

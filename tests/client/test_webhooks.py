@@ -208,7 +208,9 @@ def test_a_recovery_that_gets_no_further_ends(server: StandIn, client: OrchexCli
 
 
 def test_a_disabled_endpoint_recovers_nothing(server: StandIn, client: OrchexClient) -> None:
-    server.faults.append(Fault(409, {"code": "conflict", "detail": "this endpoint is disabled", "retryable": False}))
+    server.faults.append(
+        Fault(409, {"code": "endpoint_disabled", "detail": "this endpoint is disabled", "retryable": False})
+    )
     with pytest.raises(ConflictError, match="is disabled"):
         client.webhooks.recover("we_1", SINCE)
     assert len(server.seen) == 1

@@ -161,7 +161,7 @@ def test_recovery_brings_what_failed_and_what_was_never_queued(
     receiver.behaviour = always()
     with post.api.client(team.key) as client:
         refused = client.post(f"/v1/webhooks/{endpoint}/recover", json={"since": since})
-        assert (refused.status_code, refused.json()["code"]) == (409, "conflict")
+        assert (refused.status_code, refused.json()["code"]) == (409, "endpoint_disabled")
         assert client.patch(f"/v1/webhooks/{endpoint}", json={"disabled": False}).json()["status"] == "enabled"
         answer = client.post(f"/v1/webhooks/{endpoint}/recover", json={"since": since})
         assert (answer.status_code, answer.json()) == (202, {"queued": 2, "hasMore": False})
