@@ -152,6 +152,7 @@ class StreamWorkflow:
         if self._run.dry_run:
             return
         while (entry := self._standing.next_entry()) is not None:
+            self._limits.check_clock()
             await self._step(entry)
             await self._continue_as_new_if_long()
 

@@ -107,14 +107,21 @@ def _run(language: str, content: str, line: int) -> Action:
 
 def _info(info: str, line: int) -> tuple[str, str | None]:
     """The language (lower case, may be empty) and the path of an info string."""
-    language, path = "", None
+    language, path, bare = "", None, False
     for index, match in enumerate(_WORD.finditer(unescapeAll(info.strip()))):
         name, value, word = match.groups()
         if word is not None:
             if word.startswith("path="):
                 raise PlanInvalid(f"plan line {line}: {word}: the quotes of path= do not match")
+            if bare:
+                raise PlanInvalid(
+                    f"plan line {line}: path={path} ends where {word} begins",
+                    hint=f'Quote a path with spaces in it: path="{path} {word}".',
+                )
             language = word.lower() if index == 0 else language
-        elif name == "path":
+            continue
+        bare = name == "path" and value[:1] not in ("'", '"')
+        if name == "path":
             if path is not None:
                 raise PlanInvalid(f"plan line {line}: two path= on one fence", hint="One fence writes one file.")
             path = value[1:-1] if value[:1] in ("'", '"') else value

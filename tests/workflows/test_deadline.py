@@ -143,3 +143,10 @@ async def test_a_host_that_is_gone_does_not_hold_a_stream_for_ever(
     result = await bench.run(stream(timeout_ms=100 * HOUR))
     assert (result.outcome, result.failure and result.failure.code) == ("failed", "workspace_lost")
     assert result.checkpoint == BASE
+
+
+async def test_nothing_begins_once_the_deadline_is_past_however_quick_the_steps_are(bench: Bench) -> None:
+    """A server's timers may come later than a few quick steps take."""
+    result = await bench.run(stream(timeout_ms=1))
+    assert (result.outcome, result.failure and result.failure.code) == ("failed", "timeout")
+    assert bench.host.titles == []

@@ -205,6 +205,7 @@ class TestActions:
             ('\n```py path="a.py\n```', 2, "quotes"),
             ("```py path=\n```", 1, "empty"),
             ("```py path=a path=b\n```", 1, "two path="),
+            ("```py path=a ü.py\n```", 1, "ends where ü.py begins"),
             ("```py path=../a\n```", 1, "climbs"),
             ("```py path=/etc/passwd\n```", 1, "absolute"),
             ("```py path=src/\n```", 1, "folder"),
