@@ -1,6 +1,7 @@
 """Opening the database: SQLite beneath the home by default, PostgreSQL by URL."""
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -122,9 +123,9 @@ def _sqlite(url: str) -> Engine:
     @event.listens_for(engine, "connect")
     def configure(connection: sqlite3.Connection, _record: Any) -> None:
         connection.isolation_level = None  # we say BEGIN ourselves
+        connection.execute("PRAGMA busy_timeout=10000")
+        _write_ahead(connection)
         for pragma in (
-            "busy_timeout=10000",
-            "journal_mode=WAL",
             "synchronous=NORMAL",
             "foreign_keys=ON",
             "trusted_schema=OFF",
@@ -142,6 +143,20 @@ def _sqlite(url: str) -> Engine:
 
 _DISK_FULL = "53100"
 """PostgreSQL's code; its text names a file and speaks the server's language."""
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """SQLite waits for nobody here, whatever the time-out: some of those that open a new file at once are refused."""
+    deadline = time.monotonic() + 10
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 def _is_missing_table(error: DBAPIError) -> bool:

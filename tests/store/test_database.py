@@ -25,6 +25,7 @@ TABLES = {
     *("alembic_version", "artifacts", "events", "executions", "steps", "streams", "turns"),
     *("teams", "users", "memberships", "api_keys", "audit", "idempotency"),
     *("usage_events", "usage_months", "usage_days", "subscriptions", "closed_months"),
+    *("webhook_endpoints", "webhook_messages", "webhook_deliveries", "webhook_attempts"),
 }
 
 

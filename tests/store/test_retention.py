@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlmodel import SQLModel, select
 
+from orchex.domain.access import SYSTEM
 from orchex.domain.errors import InvalidInput, NotFound
 from orchex.domain.event import EventType
 from orchex.domain.execution import Status
@@ -21,9 +22,12 @@ from orchex.store.retention import (
     oldest_unfinished,
     references,
 )
-from orchex.store.tables import ArtifactRow, ExecutionRow, StreamRow, TurnRow
+from orchex.store.tables import ArtifactRow, AttemptRow, ExecutionRow, MessageRow, StreamRow, TurnRow
 from orchex.store.usage import month_usage, verify
-from tests.store.cloud import NOW, make_team, submit
+from orchex.store.webhooks.deliveries import list_deliveries
+from orchex.store.webhooks.draining import Drains, Outcome
+from orchex.store.webhooks.endpoints import create_endpoint
+from tests.store.cloud import NOW, SECRET, make_team, submit
 from tests.store.conftest import accept
 from tests.store.test_usage import FEBRUARY, started, step
 from tests.store.writing import AT, event
@@ -95,7 +99,35 @@ def test_every_table_that_refers_to_an_execution_is_thought_of() -> None:
         for key in table.foreign_keys
         if key.column.table.name in ("executions", *(part.__tablename__ for part in PARTS))
     }
-    assert referring == {part.__tablename__ for part in PARTS}
+    assert referring == {part.__tablename__ for part in PARTS} | {"webhook_messages"}
+
+
+def test_what_was_to_be_sent_of_an_execution_goes_with_it(database: Database, journal: Journal) -> None:
+    team = make_team(database)
+    gone, kept = submit(database, team), submit(database, team)
+    with database.write() as session:
+        endpoint = create_endpoint(
+            session, SECRET, team, SYSTEM, url="https://example.com/", events=("*",), description="", disabled=False
+        ).id
+    for one in (gone, kept):
+        journal.append(one.id, (started(one.id),))
+        end(journal, one.id)
+    drains = Drains(database, SECRET)
+    due = drains.due(endpoint, datetime.now(UTC), 10)
+    assert due is not None
+    answered = [
+        Outcome(outgoing.delivery_id, AT, status_code=500, duration=1, error=None, reply="")
+        for outgoing in due.deliveries
+    ]
+    drains.record(endpoint, answered, AT)
+    with database.write() as session:
+        lock_deletable(session, gone.id)
+        delete_rows(session, gone.id)
+    with database.read() as session:
+        assert {row.execution_id for row in session.exec(select(MessageRow))} == {kept.id}
+        deliveries = {delivery.id for delivery in list_deliveries(session, team, endpoint, 10)}
+        assert len(deliveries) == 2
+        assert {row.delivery_id for row in session.exec(select(AttemptRow))} == deliveries
 
 
 @pytest.mark.parametrize("status", [status for status in Status if not status.terminal])
