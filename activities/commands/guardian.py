@@ -21,10 +21,11 @@ import select
 import signal
 import socket
 import time
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import Any
 
 from activities.commands import mounts, syscalls, watch
+from activities.commands.ceiling import TASKS_PER_PROCESS, Ceiling
 from activities.commands.processes import Process, descendants
 
 LENGTH_BYTES = 4
@@ -48,15 +49,17 @@ def guard(control: socket.socket) -> None:
     plan = None if request["mounts"] is None else mounts.MountPlan(*request["mounts"])
     allowance = None if request["allowance"] is None else watch.Allowance(*request["allowance"])
     brood = Brood()
+    ceiling = None if allowance is None else Ceiling(TASKS_PER_PROCESS * allowance.processes)
     try:
-        mount_points = _launch(brood, request, plan, output)
+        with nullcontext() if ceiling is None else ceiling.over_children():
+            mount_points = _launch(brood, request, plan, output)
     except _Refused as refused:
         _send(control, refused.report)
         return
     finally:
         os.close(output)
     _send(control, {"started": brood.main})
-    stopped = _stopped(brood, control, allowance)
+    stopped = _stopped(brood, control, allowance, ceiling)
     leftovers = 0 if stopped else brood.count_leftovers()
     survivors = brood.end() if stopped in (None, ASKED) else brood.end_at_once()
     if plan is not None:
@@ -64,6 +67,8 @@ def guard(control: socket.socket) -> None:
     exceeded = None if stopped == ASKED else stopped
     _send(control, {**_report(brood.status), "leftovers": leftovers, "survivors": survivors, "exceeded": exceeded})
     brood.outlast()
+    if ceiling is not None:
+        ceiling.remove()
 
 
 class Brood:
@@ -161,14 +166,20 @@ def _launch(brood: Brood, request: dict[str, Any], plan: mounts.MountPlan | None
     return mount_points
 
 
-def _stopped(brood: Brood, control: socket.socket, allowance: watch.Allowance | None) -> str | None:
+def _stopped(
+    brood: Brood, control: socket.socket, allowance: watch.Allowance | None, ceiling: Ceiling | None
+) -> str | None:
     """Wait until the main process ends (None), the worker asks for its end (ASKED) or it takes too much (of what)."""
     every = None if allowance is None else watch.EVERY
     while brood.collect() and brood.status is None:
         ready, _, _ = select.select([control.fileno(), brood.wake], [], [], every)
         if control.fileno() in ready and not control.recv(1):
             return ASKED
-        excess = None if allowance is None else watch.exceeded(allowance, os.getpid())
+        if allowance is None:
+            continue
+        if ceiling is not None and ceiling.was_hit:
+            return watch.too_many(allowance)
+        excess = watch.exceeded(allowance, os.getpid())
         if excess is not None:
             return excess
     return None

@@ -26,13 +26,17 @@ def exceeded(allowance: Allowance, ancestor: int) -> str | None:
     """What the processes below ``ancestor`` use more of than they may, in words; None while they keep to it."""
     pids = [process.pid for process in descendants(ancestor) if process.alive]
     if len(pids) > allowance.processes:
-        return f"more than {allowance.processes} processes at once"
+        return too_many(allowance)
     # Counting shared pages fairly is dear, and needed only if counting them in full is too much.
     if sum(map(own_memory, pids)) > allowance.memory and sum(map(fair_memory, pids)) > allowance.memory:
         return f"more than {allowance.memory >> 20} MiB of memory"
     if _free(allowance.disk) < allowance.free_disk:
         return f"the last {allowance.free_disk >> 20} MiB of the disk"
     return None
+
+
+def too_many(allowance: Allowance) -> str:
+    return f"more than {allowance.processes} processes at once"
 
 
 def _free(path: str) -> float:

@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+from activities.commands.ceiling import TASKS_PER_PROCESS
 from activities.commands.sandbox import bubblewrap
 from activities.commands.sandbox.bubblewrap import Room
 from activities.commands.sandbox.limits import Limits
@@ -16,7 +17,6 @@ from activities.commands.sandbox.view import PYTHON, View, visible_parts
 PENDING = "confinement-pending"
 """In the command's ``tmp``: a file that goes away in the moment in which all walls stand."""
 _DEVICES = tuple(f"/dev/{name}" for name in ("null", "zero", "full", "random", "urandom"))
-_TASKS_PER_PROCESS = 8
 _PACKAGE = __name__.rpartition(".")[0]
 _MODULES = ("landlock", "seccomp", "confine")
 _PROGRAM = """import sys
@@ -64,8 +64,8 @@ def _rules_inside(support: Support, view: View, room: Room, limits: Limits) -> R
         cpu_seconds=limits.cpu_seconds,
         file_size=limits.file_size,
         data=limits.memory,
-        # In a user namespace the kernel counts those inside only; it exempts root, for whom the guardian counts.
-        tasks=_TASKS_PER_PROCESS * limits.processes if os.geteuid() != 0 else None,
+        # In a user namespace the kernel counts those inside only; it exempts root, for whom there is a control group.
+        tasks=TASKS_PER_PROCESS * limits.processes if os.geteuid() != 0 else None,
     )
 
 
