@@ -23,9 +23,10 @@ class Ceiling:
         with suppress(OSError, ValueError):
             parent, self._home = _places()
             _sweep(parent)
-            self.folder = parent / f"{_NAME}{os.getpid()}"
-            self.folder.mkdir()
-            (self.folder / "pids.max").write_text(str(tasks))
+            folder = parent / f"{_NAME}{os.getpid()}"
+            folder.mkdir(exist_ok=True)
+            (folder / "pids.max").write_text(str(tasks))
+            self.folder = folder
 
     @contextmanager
     def over_children(self) -> Iterator[None]:
