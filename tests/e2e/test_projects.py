@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -104,7 +103,8 @@ def test_an_editable_install_in_the_users_venv_tests_the_workspaces_code(lab: La
     assert outcome.code == 0, outcome.said
 
 
-def test_a_large_project_with_a_large_ignored_folder_starts_working_soon(lab: Lab) -> None:
+def test_nothing_is_copied_of_a_large_ignored_folder(lab: Lab) -> None:
+    """A copy of 300 MB is what would keep the first step of a large project from starting soon."""
     project = lab.project()
     (project / ".gitignore").write_text("node_modules/\n")
     for folder in range(50):
@@ -114,21 +114,15 @@ def test_a_large_project_with_a_large_ignored_folder_starts_working_soon(lab: La
     (project / "node_modules").mkdir()
     for number in range(30):
         (project / "node_modules" / f"{number}.bin").write_bytes(os.urandom(1024) * 10_240)
-    started: list[float] = []
-    began: list[float] = []
+    copied: list[int] = []
 
     def on_line(line: str) -> None:
-        if " started" in line and not began:
-            began.append(time.monotonic())
-        if "▸ step 1" in line and not started:
-            started.append(time.monotonic())
+        if "▸ step 1" in line:
+            copied.append(sum(path.stat().st_size for path in lab.home.rglob("*.bin")))
 
     outcome = lab.run(manifest("ls | wc -l > count.txt"), project, on_line)
     assert outcome.code == 0, outcome.said
-    # The promise is 2 s on a quiet machine; copying 300 MB would take far longer than this bound for a busy one.
-    assert started[0] - began[0] < 6.0
-    copies = sum(path.stat().st_size for path in lab.home.rglob("*.bin"))
-    assert copies == 0
+    assert copied == [0]
 
 
 def test_two_executions_of_one_project_at_once_both_land(lab: Lab) -> None:
