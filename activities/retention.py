@@ -155,7 +155,7 @@ class Retention:
         try:
             due = _locked(descriptor) and not 0 <= time.time() - _seconds(descriptor) < EVERY.total_seconds()
             if due:
-                os.pwrite(descriptor, f"{time.time():020.0f}".encode(), 0)
+                os.pwrite(descriptor, f"{int(time.time()):020}".encode(), 0)
             yield due
         finally:
             os.close(descriptor)

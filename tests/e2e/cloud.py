@@ -89,7 +89,7 @@ class Cloud:
         stack = running_stack(Settings(home=self.home))
         assert stack is not None
         for line in subprocess.check_output(
-            ["ps", "--ppid", str(stack.pid), "-o", "pid=,args="], text=True
+            ["ps", "-ww", "--ppid", str(stack.pid), "-o", "pid=,args="], text=True
         ).splitlines():
             pid, _, arguments = line.strip().partition(" ")
             if " api " in arguments:
