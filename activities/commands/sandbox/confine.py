@@ -61,14 +61,53 @@ def _limit(rules: Rules) -> None:
         (resource.RLIMIT_DATA, rules.data),
         (resource.RLIMIT_CORE, 0),
     ]
-    if rules.tasks is not None:
-        limits.append((resource.RLIMIT_NPROC, rules.tasks))
+    tasks = tasks_to_run(rules.tasks) if rules.alone and rules.tasks else rules.tasks
+    if tasks is not None:
+        limits.append((resource.RLIMIT_NPROC, tasks))
     for kind, wanted in limits:
         _, allowed = resource.getrlimit(kind)
         hard = wanted if allowed == resource.RLIM_INFINITY else min(wanted, allowed)
         # SIGXCPU comes before SIGKILL, for a program that wants to say where it was.
         soft = hard - _SOFT_CPU_SECONDS if kind == resource.RLIMIT_CPU and hard > _SOFT_CPU_SECONDS else hard
         resource.setrlimit(kind, (soft, hard))
+
+
+def tasks_to_run(more: int) -> int | None:
+    """The limit that leaves room for ``more`` tasks beside those that this user runs, who is not root.
+
+    None where the kernel counts many that /proc does not show, as those outside of a container: within a limit that
+    is made without them nothing at all might start.
+    """
+    running = _tasks_running()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NPROC)
+    trial = running + more // 8
+    if hard != resource.RLIM_INFINITY and trial >= hard:
+        return None
+    resource.setrlimit(resource.RLIMIT_NPROC, (trial, hard))
+    try:
+        child = os.fork()
+    except BlockingIOError:
+        return None
+    finally:
+        resource.setrlimit(resource.RLIMIT_NPROC, (soft, hard))
+    if child == 0:
+        os._exit(0)
+    os.waitpid(child, 0)
+    return running + more
+
+
+def _tasks_running() -> int:
+    """The user's, as far as /proc shows them. Its folder of a process's tasks has a link for each (proc(5))."""
+    running, user = 0, os.getuid()
+    for name in os.listdir("/proc"):  # noqa: PTH208  pathlib costs as much as the rest of this program
+        if name.isdecimal():
+            try:
+                found = os.stat(f"/proc/{name}/task")  # noqa: PTH116
+            except OSError:
+                continue
+            if found.st_uid == user:
+                running += found.st_nlink - 2
+    return running
 
 
 def _drop_capabilities(libc: ctypes.CDLL) -> None:

@@ -64,8 +64,7 @@ def _rules_inside(support: Support, view: View, room: Room, limits: Limits) -> R
         cpu_seconds=limits.cpu_seconds,
         file_size=limits.file_size,
         data=limits.memory,
-        # In a user namespace the kernel counts those inside only; it exempts root, for whom there is a control group.
-        tasks=TASKS_PER_PROCESS * limits.processes if os.geteuid() != 0 else None,
+        tasks=_tasks(limits),
     )
 
 
@@ -82,8 +81,13 @@ def _rules_alone(support: Support, view: View, room: Room, limits: Limits) -> Ru
         cpu_seconds=limits.cpu_seconds,
         file_size=limits.file_size,
         data=limits.memory,
-        tasks=None,
+        tasks=_tasks(limits),
     )
+
+
+def _tasks(limits: Limits) -> int | None:
+    """The kernel exempts root from this limit, for whom there is a control group."""
+    return TASKS_PER_PROCESS * limits.processes if os.geteuid() != 0 else None
 
 
 def _link_toolchains(view: View, home: Path) -> None:

@@ -7,8 +7,8 @@ class Rules(NamedTuple):
     """What the command may do. The paths are as seen from inside.
 
     ``pending`` is removed when all walls stand. ``alone``: no bubblewrap around, so what its namespaces would hold is
-    refused altogether. ``tasks`` is the largest number of threads, None where the kernel would count those of the
-    user's other programs too.
+    refused altogether. ``tasks`` is the largest number of tasks, processes and threads, beside those that the user
+    runs already; None for root, whom the kernel exempts.
     """
 
     pending: str
