@@ -88,7 +88,7 @@ async def _admitted(parts: Parts, connection: HTTPConnection) -> Principal:
         raise Problem("missing_api_key", "the request carries no API key: send `Authorization: Bearer orchex_sk_…`")
     if len(key) > MAX_KEY_CHARACTERS or not key.isascii():
         raise InvalidKey(UNKNOWN_KEY)
-    caller = await parts.reading(parts.keys.authenticate, key)
+    caller = await parts.keys.authenticate(key)
     await parts.limits.count("reads", caller, reply_headers(connection.scope))
     return caller
 

@@ -29,7 +29,7 @@ MAX_KEY_CHARACTERS = 200
 class KeyStore(Protocol):
     """Looks keys up. Implemented by the store."""
 
-    def authenticate(self, key: str) -> Caller:
+    async def authenticate(self, key: str) -> Caller:
         """Whom this clear key stands for. Raises :class:`InvalidKey`, with one text for whatever is wrong with it."""
         ...
 
@@ -56,7 +56,7 @@ async def check_key(request: Request, *, counted: bool = False) -> Caller:
     """The caller of an authenticated request as things stand now; a long answer asks again."""
     parts: Parts = request.app.state.parts
     key, scopes = request.scope["orchex.demands"]
-    caller = await parts.reading(parts.keys.authenticate, key)
+    caller = await parts.keys.authenticate(key)
     if counted:
         await parts.limits.admit(request, caller)
     if caller.team_status is TeamStatus.SUSPENDED:

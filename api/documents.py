@@ -7,7 +7,9 @@ from typing import NamedTuple
 from api.negotiation import weak_tag
 from orchex.domain.execution import Execution
 from orchex.engine.engine import Engine
-from orchex.store.executions import Stamp
+from orchex.engine.reader import checked
+from orchex.store.executions import Stamp, look_up_stamp
+from orchex.store.lookups import Lookups
 
 MOST = 1000
 """How many are kept; the ones that were asked for longest ago go first."""
@@ -21,12 +23,13 @@ class Tagged(NamedTuple):
 
 
 class Documents:
-    def __init__(self) -> None:
+    def __init__(self, lookups: Lookups) -> None:
+        self._lookups = lookups
         self._kept: OrderedDict[str, tuple[Stamp, Tagged]] = OrderedDict()
 
-    async def get(self, engine: Engine, execution_id: str) -> Tagged:
-        """Raises :class:`NotFound`, also for another team's: whose it is, is asked each time."""
-        stamp = await engine.stamp(execution_id)
+    async def get(self, engine: Engine, team: str, execution_id: str) -> Tagged:
+        """``engine`` is the team's. Raises :class:`NotFound`, also for another's: whose it is, is asked each time."""
+        stamp = await look_up_stamp(self._lookups, checked(execution_id), team)
         kept = self._kept.get(execution_id)
         if kept is None or kept[0] != stamp:
             execution = await engine.get(execution_id)

@@ -44,6 +44,7 @@ class Parts:
     engine: Engine
     submissions: Submissions
     keys: KeyStore
+    documents: Documents
     catalogue: PlanCatalogue
     secret: Secret
     idempotency: Idempotency
@@ -57,7 +58,6 @@ class Parts:
     environ: Mapping[str, str] | None = None
     draining: asyncio.Event = field(default_factory=asyncio.Event)
     metrics: Metrics = field(default_factory=Metrics)
-    documents: Documents = field(default_factory=Documents)
 
     async def reading(self, call: Callable[P, Answer], *args: P.args, **kwargs: P.kwargs) -> Answer:
         """A short read. SQLite's is done where it stands: a thread's detour costs more than the read. A database

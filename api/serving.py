@@ -12,6 +12,7 @@ from activities.webhooks.network import open_pool
 from activities.webhooks.resolving import Resolver
 from activities.webhooks.starting import DrainStarter
 from api.app import create_app
+from api.documents import Documents
 from api.limits import open_limits
 from api.parts import Parts
 from api.projects import load_projects
@@ -30,6 +31,7 @@ from orchex.stack.launch import API_PORT
 from orchex.store.database import open_database
 from orchex.store.idempotency import Idempotency
 from orchex.store.keys import ApiKeys
+from orchex.store.lookups import lookups_of
 from orchex.store.secret import load_secret
 
 log = logging.getLogger(__name__)
@@ -56,6 +58,7 @@ async def open_parts(
     limit_url = settings.rate_limit_url.get_secret_value() if settings.rate_limit_url else None
     limits = open_limits(catalogue, limit_url)
     database = await asyncio.to_thread(open_database, settings.database_url, settings.home)
+    lookups = lookups_of(database)
     queue = queue or settings.task_queue
     resolver = Resolver(settings.webhook_allowed_ranges)
     webhooks = open_pool(resolver)
@@ -72,7 +75,8 @@ async def open_parts(
             idempotency=idempotency,
             billing=Billing(database, catalogue, open_billing(settings, catalogue)),
             limits=limits,
-            keys=ApiKeys(database, secret, catalogue),
+            keys=ApiKeys(database, lookups, secret, catalogue),
+            documents=Documents(lookups),
             projects=projects,
             watching=Watching(ExecutionReader(database, settings.home)),
             drains=DrainStarter(client, queue),
@@ -83,6 +87,7 @@ async def open_parts(
     finally:
         await webhooks.aclose()
         await limits.close()
+        await lookups.close()
         database.close()
 
 

@@ -112,7 +112,7 @@ def _start_request(body: ExecutionInput, parts: Parts) -> StartRequest:
 )
 async def get_execution(request: Request, caller: Reading, parts: ThisServer, id: str) -> Response:
     """The whole document of one execution."""
-    execution, tag = await parts.documents.get(parts.engine_of(caller), id)
+    execution, tag = await parts.documents.get(parts.engine_of(caller), caller.team_id, id)
     headers = {"ETag": tag} | ({} if execution.status.terminal else {"Retry-After": POLL_SECONDS})
     return not_modified(request, headers) or _document(_told(execution, parts), 200, headers)
 

@@ -14,7 +14,7 @@ from orchex.domain.ids import is_execution_id
 from orchex.domain.plan import Plan
 from orchex.store.blobs import BlobStore
 from orchex.store.database import Database
-from orchex.store.executions import Executions, Head, Stamp
+from orchex.store.executions import Executions, Head
 from orchex.store.journal import Journal
 from orchex.store.tables import ArtifactRow
 
@@ -55,10 +55,6 @@ class ExecutionReader:
 
     async def get(self, execution_id: str) -> Execution:
         return await self._read(self._get, checked(execution_id))
-
-    async def stamp(self, execution_id: str) -> Stamp:
-        """What changes whenever the document does: much cheaper than that."""
-        return await self._read(self._executions.stamp, checked(execution_id))
 
     def _get(self, execution_id: str) -> Execution:
         execution = self._executions.get(execution_id)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import DatabaseError, DataError, DBAPIError, IntegrityError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlmodel import Session
@@ -29,31 +29,22 @@ class Database:
         self.url = url
         self.embedded = url.startswith("sqlite")
         self.engine = _sqlite(url) if self.embedded else _server(url)
-        self._glancing = self.engine if self.embedded else self.engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @contextmanager
     def read(self) -> Iterator[Session]:
-        with _told(), Session(self.engine, expire_on_commit=False) as session:
+        with told(), Session(self.engine, expire_on_commit=False) as session:
             yield session
-
-    @contextmanager
-    def glance(self) -> Iterator[Connection]:
-        """For one statement that every request reads by: rows as they are, without what a session does for objects,
-        and without a transaction around them that a database server would have to be told of.
-        """
-        with _told(), self._glancing.connect() as connection:
-            yield connection
 
     @contextmanager
     def write(self) -> Iterator[Session]:
         """One transaction, committed at the end, rolled back on any error."""
         writing = self.engine.execution_options(orchex_write=True)
-        with _told(), Session(writing, expire_on_commit=False) as session, session.begin():
+        with told(), Session(writing, expire_on_commit=False) as session, session.begin():
             yield session
 
     def migrate(self) -> None:
         """Bring the schema to :data:`SCHEMA_REVISION`; cheap when it is there already."""
-        with _told():
+        with told():
             if self.revision() == SCHEMA_REVISION:
                 return
             from orchex.store.migrate import upgrade
@@ -111,10 +102,18 @@ ever.
 """
 
 
-def _server(url: str) -> Engine:
+CONNECTIONS = 15
+"""At most, to a database server. None beyond those that are kept: making one costs more than what it is made for."""
+
+
+def server_address(url: str) -> URL:
     """What the URL says of waiting comes first."""
     given = make_url(url)
-    return create_engine(given.set(query={**_PATIENCE, **given.query}), pool_pre_ping=True, pool_timeout=5)
+    return given.set(query={**_PATIENCE, **given.query})
+
+
+def _server(url: str) -> Engine:
+    return create_engine(server_address(url), pool_pre_ping=True, pool_timeout=5, pool_size=CONNECTIONS, max_overflow=0)
 
 
 def _sqlite(url: str) -> Engine:
@@ -164,7 +163,7 @@ def _is_missing_table(error: DBAPIError) -> bool:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def told() -> Iterator[None]:
     """Errors of the engine below as ours, with what to do about them."""
     try:
         yield

@@ -17,6 +17,7 @@ from orchex.domain.execution import (
 )
 from orchex.store.database import Database
 from orchex.store.documents import artifacts_of, document, streams_of, summaries
+from orchex.store.lookups import Lookups
 from orchex.store.tables import ArtifactRow, ExecutionRow, StreamRow
 from orchex.store.usage import release_reservation
 
@@ -67,6 +68,14 @@ _STAMP = select_columns(
     col(ExecutionRow.current_step),
 ).where(col(ExecutionRow.id) == bindparam("id"))
 """Built once: every poll asks it."""
+
+
+async def look_up_stamp(lookups: Lookups, execution_id: str, team: str) -> Stamp:
+    """Of an execution of this team. Raises :class:`NotFound`."""
+    row = await lookups.first(_STAMP, id=execution_id)
+    if row is None or row[0] != team:
+        raise _missing(execution_id)
+    return Stamp(*row[1:])
 
 
 class Unfinished(NamedTuple):
@@ -155,14 +164,6 @@ class Executions:
         if row is None or (self._team is not None and row.team_id != self._team):
             raise _missing(execution_id)
         return row
-
-    def stamp(self, execution_id: str) -> Stamp:
-        """Raises :class:`NotFound`."""
-        with self._database.glance() as connection:
-            row = connection.execute(_STAMP, {"id": execution_id}).first()
-        if row is None or self._team not in (None, row[0]):
-            raise _missing(execution_id)
-        return Stamp(*row[1:])
 
     def check(self, execution_id: str) -> None:
         """Raises :class:`NotFound` unless it does."""

@@ -1,5 +1,6 @@
 """API keys: an HMAC of each is kept, its clear text nowhere."""
 
+import asyncio
 import logging
 import secrets
 from datetime import UTC, datetime, timedelta
@@ -16,6 +17,7 @@ from orchex.domain.subscription import PlanCatalogue, Subscription
 from orchex.domain.team import ApiKey, NewApiKey
 from orchex.store.audit import write_audit
 from orchex.store.database import Database
+from orchex.store.lookups import Lookups
 from orchex.store.secret import Secret
 from orchex.store.subscriptions import subscription_of
 from orchex.store.tables import ApiKeyRow, MembershipRow, SubscriptionRow, TeamRow
@@ -57,16 +59,16 @@ class KeyOwner(NamedTuple):
 class ApiKeys:
     """What a key stands for, looked up afresh each time: a revoked one is dead with the commit that revoked it."""
 
-    def __init__(self, database: Database, secret: Secret, catalogue: PlanCatalogue) -> None:
+    def __init__(self, database: Database, lookups: Lookups, secret: Secret, catalogue: PlanCatalogue) -> None:
         self._database = database
+        self._lookups = lookups
         self._secret = secret
         self._catalogue = catalogue
 
-    def authenticate(self, key: str) -> Principal:
+    async def authenticate(self, key: str) -> Principal:
         """Raises :class:`InvalidKey`, with the same text and after the same work whatever is wrong with it."""
         digest, now = self._secret.digest(key), datetime.now(UTC)
-        with self._database.glance() as connection:
-            found: Row[Any] | None = connection.execute(_WHOSE, {"digest": digest}).first()
+        found = await self._lookups.first(_WHOSE, digest=digest)
         if (
             found is None
             or found.revoked_at
@@ -76,7 +78,7 @@ class ApiKeys:
             raise InvalidKey("this API key is unknown, expired or revoked")
         if found.member_status == MemberStatus.INVITED or _past(found.last_used_at, now - TOUCH_EVERY, unset=True):
             try:
-                self._touch(found, now)
+                await asyncio.to_thread(self._touch, found, now)
             except StorageError as error:  # whoever only reads must not suffer from a store that cannot be written
                 log.warning("the use of %s is not written down: %s", found.id, error.message)
         return Principal(

@@ -1,5 +1,6 @@
 """``orchex admin``, as an operator runs it."""
 
+import asyncio
 import json
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +12,7 @@ import pytest
 from orchex.domain.errors import InvalidKey
 from orchex.store.database import SCHEMA_REVISION, open_database
 from orchex.store.keys import ApiKeys
+from orchex.store.lookups import lookups_of
 from orchex.store.secret import load_secret
 from tests.cli.conftest import Orchex
 from tests.store.cloud import CATALOGUE
@@ -25,7 +27,8 @@ def alone(tmp_path: Path) -> Orchex:
 def role_of(orchex: Orchex, key: str) -> str:
     database = open_database(None, orchex.home)
     try:
-        return ApiKeys(database, load_secret(None, orchex.home), CATALOGUE).authenticate(key).role
+        keys = ApiKeys(database, lookups_of(database), load_secret(None, orchex.home), CATALOGUE)
+        return asyncio.run(keys.authenticate(key)).role
     finally:
         database.close()
 

@@ -1,6 +1,6 @@
 """Every test of the store runs on SQLite, and on PostgreSQL where there is one to start."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -9,6 +9,9 @@ from orchex.domain.ids import new_execution_id
 from orchex.store.database import Database, open_database
 from orchex.store.executions import Acceptance, Executions
 from orchex.store.journal import Journal
+from orchex.store.keys import ApiKeys
+from orchex.store.lookups import Lookups, lookups_of
+from tests.store.cloud import CATALOGUE, SECRET
 
 
 @pytest.fixture
@@ -16,6 +19,18 @@ def database(url: str, tmp_path: Path) -> Iterator[Database]:
     database = open_database(url, tmp_path)
     yield database
     database.close()
+
+
+@pytest.fixture
+async def lookups(database: Database) -> AsyncIterator[Lookups]:
+    lookups = lookups_of(database)
+    yield lookups
+    await lookups.close()
+
+
+@pytest.fixture
+def keys(database: Database, lookups: Lookups) -> ApiKeys:
+    return ApiKeys(database, lookups, SECRET, CATALOGUE)
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from orchex.domain.access import SYSTEM, Role, Scope, TeamStatus
 from orchex.domain.errors import InsufficientRole, InsufficientScope, InvalidKey, NotFound
 from orchex.store.database import Database, open_database
 from orchex.store.keys import ApiKeys, KeyOwner, create_key, list_keys, read_key, revoke_key, rotate_key
+from orchex.store.lookups import lookups_of
 from orchex.store.teams import set_team_status
 from tests.store.cloud import CATALOGUE, SECRET, make_key, make_member, make_team
 
@@ -24,26 +25,21 @@ def user_id(database: Database, team_id: str) -> str:
     return make_member(database, team_id)
 
 
-@pytest.fixture
-def keys(database: Database) -> ApiKeys:
-    return ApiKeys(database, SECRET, CATALOGUE)
-
-
-def test_a_key_stands_for_its_member(database: Database, keys: ApiKeys, team_id: str, user_id: str) -> None:
+async def test_a_key_stands_for_its_member(database: Database, keys: ApiKeys, team_id: str, user_id: str) -> None:
     key = make_key(database, team_id, user_id, Scope.USAGE_READ)
-    principal = keys.authenticate(key.key)
+    principal = await keys.authenticate(key.key)
     assert (principal.key_id, principal.team_id, principal.user_id) == (key.id, team_id, user_id)
     assert (principal.role, principal.scopes, principal.plan) == (Role.OWNER, frozenset({Scope.USAGE_READ}), "team")
 
 
-def test_a_role_bounds_what_a_key_may_do(database: Database, keys: ApiKeys, team_id: str) -> None:
+async def test_a_role_bounds_what_a_key_may_do(database: Database, keys: ApiKeys, team_id: str) -> None:
     viewer = make_member(database, team_id, "viewer@example.org", Role.VIEWER)
-    principal = keys.authenticate(make_key(database, team_id, viewer).key)
+    principal = await keys.authenticate(make_key(database, team_id, viewer).key)
     principal.demand(Scope.EXECUTIONS_READ)
     with pytest.raises(InsufficientRole):
         principal.demand(Scope.EXECUTIONS_WRITE)
     member = make_member(database, team_id, "member@example.org", Role.MEMBER)
-    narrow = keys.authenticate(make_key(database, team_id, member, Scope.EXECUTIONS_READ).key)
+    narrow = await keys.authenticate(make_key(database, team_id, member, Scope.EXECUTIONS_READ).key)
     with pytest.raises(InsufficientScope):
         narrow.demand(Scope.EXECUTIONS_WRITE)
 
@@ -62,32 +58,34 @@ def test_the_clear_text_of_a_key_is_kept_nowhere(database: Database, team_id: st
 
 
 @pytest.mark.parametrize("key", ["", "orchex_sk_", "orchex_sk_" + "0" * 64, "a" * 10_000, "é"])
-def test_an_unknown_key_is_refused(keys: ApiKeys, key: str) -> None:
+async def test_an_unknown_key_is_refused(keys: ApiKeys, key: str) -> None:
     with pytest.raises(InvalidKey, match="unknown, expired or revoked"):
-        keys.authenticate(key)
+        await keys.authenticate(key)
 
 
-def test_a_revoked_key_is_dead_with_the_commit(database: Database, keys: ApiKeys, team_id: str, user_id: str) -> None:
+async def test_a_revoked_key_is_dead_with_the_commit(
+    database: Database, keys: ApiKeys, team_id: str, user_id: str
+) -> None:
     key = make_key(database, team_id, user_id)
-    keys.authenticate(key.key)
+    await keys.authenticate(key.key)
     for _ in range(2):  # the second time is harmless
         with database.write() as session:
             revoke_key(session, team_id, key.id, SYSTEM)
     with pytest.raises(InvalidKey):
-        keys.authenticate(key.key)
+        await keys.authenticate(key.key)
     with database.read() as session:
         assert read_key(session, team_id, key.id).revoked_at is not None
 
 
-def test_a_key_ends_when_it_was_said_to(database: Database, keys: ApiKeys, team_id: str, user_id: str) -> None:
+async def test_a_key_ends_when_it_was_said_to(database: Database, keys: ApiKeys, team_id: str, user_id: str) -> None:
     now = datetime.now(UTC)
     with database.write() as session:
         owner = KeyOwner(team_id, user_id)
         ended = create_key(session, SECRET, owner, "old", frozenset(Scope), SYSTEM, now)
         good = create_key(session, SECRET, owner, "new", frozenset(Scope), SYSTEM, now + timedelta(hours=1))
-    keys.authenticate(good.key)
+    await keys.authenticate(good.key)
     with pytest.raises(InvalidKey):
-        keys.authenticate(ended.key)
+        await keys.authenticate(ended.key)
 
 
 def test_a_key_of_another_team_is_not_found(database: Database, team_id: str, user_id: str) -> None:
@@ -103,17 +101,17 @@ def test_a_key_of_another_team_is_not_found(database: Database, team_id: str, us
         assert list_keys(session, other, 10) == []
 
 
-def test_a_rotated_key_is_replaced_at_once(database: Database, keys: ApiKeys, team_id: str, user_id: str) -> None:
+async def test_a_rotated_key_is_replaced_at_once(database: Database, keys: ApiKeys, team_id: str, user_id: str) -> None:
     old = make_key(database, team_id, user_id, Scope.USAGE_READ)
     with database.write() as session:
         new = rotate_key(session, SECRET, team_id, old.id, SYSTEM, timedelta())
     with pytest.raises(InvalidKey):
-        keys.authenticate(old.key)
-    principal = keys.authenticate(new.key)
+        await keys.authenticate(old.key)
+    principal = await keys.authenticate(new.key)
     assert (principal.user_id, principal.scopes) == (user_id, frozenset({Scope.USAGE_READ}))
 
 
-def test_a_rotated_key_can_stay_for_a_while_but_not_longer_than_it_would_have(
+async def test_a_rotated_key_can_stay_for_a_while_but_not_longer_than_it_would_have(
     database: Database, keys: ApiKeys, team_id: str, user_id: str
 ) -> None:
     now = datetime.now(UTC)
@@ -127,7 +125,7 @@ def test_a_rotated_key_can_stay_for_a_while_but_not_longer_than_it_would_have(
             assert kept.expires_at is not None
             assert abs((kept.expires_at - now).total_seconds() - end) < 60
             assert new.expires_at == old.expires_at
-    keys.authenticate(soon.key)
+    await keys.authenticate(soon.key)
 
 
 def test_a_dead_key_cannot_be_rotated_back_to_life(database: Database, team_id: str, user_id: str) -> None:
@@ -138,11 +136,13 @@ def test_a_dead_key_cannot_be_rotated_back_to_life(database: Database, team_id: 
         rotate_key(session, SECRET, team_id, key.id, SYSTEM, timedelta())
 
 
-def test_the_last_use_is_written_once_a_minute(database: Database, keys: ApiKeys, team_id: str, user_id: str) -> None:
+async def test_the_last_use_is_written_once_a_minute(
+    database: Database, keys: ApiKeys, team_id: str, user_id: str
+) -> None:
     key = make_key(database, team_id, user_id)
     seen = set()
     for _ in range(3):
-        keys.authenticate(key.key)
+        await keys.authenticate(key.key)
         with database.read() as session:
             seen.add(read_key(session, team_id, key.id).last_used_at)
     assert len(seen) == 1
@@ -150,25 +150,28 @@ def test_the_last_use_is_written_once_a_minute(database: Database, keys: ApiKeys
     long_ago = datetime.now(UTC) - timedelta(minutes=2)
     with database.write() as session:
         session.execute(text("UPDATE api_keys SET last_used_at = :at"), {"at": long_ago.replace(tzinfo=None)})
-    keys.authenticate(key.key)
+    await keys.authenticate(key.key)
     with database.read() as session:
         assert read_key(session, team_id, key.id).last_used_at not in (None, long_ago)
 
 
-def test_a_suspended_team_is_told_with_the_key(database: Database, keys: ApiKeys, team_id: str, user_id: str) -> None:
+async def test_a_suspended_team_is_told_with_the_key(
+    database: Database, keys: ApiKeys, team_id: str, user_id: str
+) -> None:
     key = make_key(database, team_id, user_id)
     with database.write() as session:
         set_team_status(session, team_id, TeamStatus.SUSPENDED, SYSTEM)
-    assert keys.authenticate(key.key).team_status is TeamStatus.SUSPENDED
+    assert (await keys.authenticate(key.key)).team_status is TeamStatus.SUSPENDED
 
 
-def test_a_store_that_cannot_be_written_still_knows_its_keys(tmp_path: Path) -> None:
+async def test_a_store_that_cannot_be_written_still_knows_its_keys(tmp_path: Path) -> None:
     database = open_database(None, tmp_path)
     team_id = make_team(database)
     key = make_key(database, team_id, make_member(database, team_id))
     database.close()
     closed = Database(f"sqlite:///file:{tmp_path / 'orchex.db'}?mode=ro&uri=true")
     try:
-        assert ApiKeys(closed, SECRET, CATALOGUE).authenticate(key.key).team_id == team_id
+        keys = ApiKeys(closed, lookups_of(closed), SECRET, CATALOGUE)
+        assert (await keys.authenticate(key.key)).team_id == team_id
     finally:
         closed.close()

@@ -19,7 +19,7 @@ from orchex.store.teams import (
     rename_team,
     set_team_status,
 )
-from tests.store.cloud import CATALOGUE, SECRET, make_key, make_member, make_team
+from tests.store.cloud import CATALOGUE, make_key, make_member, make_team
 
 
 @pytest.fixture
@@ -27,15 +27,10 @@ def team_id(database: Database) -> str:
     return make_team(database)
 
 
-@pytest.fixture
-def keys(database: Database) -> ApiKeys:
-    return ApiKeys(database, SECRET, CATALOGUE)
-
-
-def join(database: Database, keys: ApiKeys, team_id: str, email: str, role: Role) -> str:
+async def join(database: Database, keys: ApiKeys, team_id: str, email: str, role: Role) -> str:
     """A member who has used a key."""
     user_id = make_member(database, team_id, email, role)
-    keys.authenticate(make_key(database, team_id, user_id).key)
+    await keys.authenticate(make_key(database, team_id, user_id).key)
     return user_id
 
 
@@ -51,13 +46,15 @@ def test_a_team_that_is_not_there_is_not_found(database: Database) -> None:
         read_team(session, "team_none", CATALOGUE)
 
 
-def test_a_member_is_invited_until_their_first_key_is_used(database: Database, team_id: str, keys: ApiKeys) -> None:
+async def test_a_member_is_invited_until_their_first_key_is_used(
+    database: Database, team_id: str, keys: ApiKeys
+) -> None:
     user_id = make_member(database, team_id, "Ada@Example.org ")
     key = make_key(database, team_id, user_id)
     with database.read() as session:
         [invited] = list_members(session, team_id, 10)
     assert (invited.email, invited.status, invited.joined_at) == ("ada@example.org", MemberStatus.INVITED, None)
-    keys.authenticate(key.key)
+    await keys.authenticate(key.key)
     with database.read() as session:
         [member] = list_members(session, team_id, 10)
     assert member.status is MemberStatus.ACTIVE
@@ -97,10 +94,10 @@ def test_what_one_team_calls_somebody_is_not_told_to_another(database: Database,
     assert (told.name, told.role, told.status) == ("Ada", Role.VIEWER, MemberStatus.INVITED)
 
 
-def test_the_keys_of_a_removed_member_die_at_once_and_only_in_that_team(
+async def test_the_keys_of_a_removed_member_die_at_once_and_only_in_that_team(
     database: Database, team_id: str, keys: ApiKeys
 ) -> None:
-    join(database, keys, team_id, "owner@example.org", Role.OWNER)
+    await join(database, keys, team_id, "owner@example.org", Role.OWNER)
     user_id = make_member(database, team_id, "ada@example.org", Role.MEMBER)
     other = make_team(database, name="Other")
     make_member(database, other, "ada@example.org", Role.MEMBER)
@@ -108,39 +105,39 @@ def test_the_keys_of_a_removed_member_die_at_once_and_only_in_that_team(
     with database.write() as session:
         remove_member(session, team_id, user_id, SYSTEM)
     with pytest.raises(InvalidKey):
-        keys.authenticate(here.key)
-    assert keys.authenticate(there.key).team_id == other
+        await keys.authenticate(here.key)
+    assert (await keys.authenticate(there.key)).team_id == other
     with database.write() as session, pytest.raises(NotFound):
         remove_member(session, team_id, user_id, SYSTEM)
     with database.read() as session, pytest.raises(NotFound):
         member_role(session, team_id, user_id)
 
 
-def test_who_comes_back_does_not_bring_old_keys_back(database: Database, team_id: str, keys: ApiKeys) -> None:
+async def test_who_comes_back_does_not_bring_old_keys_back(database: Database, team_id: str, keys: ApiKeys) -> None:
     user_id = make_member(database, team_id, "ada@example.org", Role.MEMBER)
     old = make_key(database, team_id, user_id)
     with database.write() as session:
         remove_member(session, team_id, user_id, SYSTEM)
     assert make_member(database, team_id, "ada@example.org", Role.ADMIN) == user_id
     with pytest.raises(InvalidKey):
-        keys.authenticate(old.key)
-    assert keys.authenticate(make_key(database, team_id, user_id).key).role is Role.ADMIN
+        await keys.authenticate(old.key)
+    assert (await keys.authenticate(make_key(database, team_id, user_id).key)).role is Role.ADMIN
 
 
-def test_the_last_owner_stays(database: Database, team_id: str, keys: ApiKeys) -> None:
-    owner = join(database, keys, team_id, "owner@example.org", Role.OWNER)
+async def test_the_last_owner_stays(database: Database, team_id: str, keys: ApiKeys) -> None:
+    owner = await join(database, keys, team_id, "owner@example.org", Role.OWNER)
     invited = make_member(database, team_id, "second@example.org", Role.OWNER)  # has never come: counts for nobody
     with pytest.raises(LastOwner), database.write() as session:
         remove_member(session, team_id, owner, SYSTEM)
-    keys.authenticate(make_key(database, team_id, invited).key)
+    await keys.authenticate(make_key(database, team_id, invited).key)
     with database.write() as session:
         remove_member(session, team_id, owner, SYSTEM)
     with pytest.raises(LastOwner), database.write() as session:
         remove_member(session, team_id, invited, SYSTEM)
 
 
-def test_two_owners_cannot_take_out_each_other(database: Database, team_id: str, keys: ApiKeys) -> None:
-    owners = [join(database, keys, team_id, f"{n}@example.org", Role.OWNER) for n in range(4)]
+async def test_two_owners_cannot_take_out_each_other(database: Database, team_id: str, keys: ApiKeys) -> None:
+    owners = [await join(database, keys, team_id, f"{n}@example.org", Role.OWNER) for n in range(4)]
 
     def remove(user_id: str) -> bool:
         try:
