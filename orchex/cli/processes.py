@@ -70,11 +70,12 @@ def api(
     embedded: Annotated[bool, typer.Option("--embedded", hidden=True, help="Started by a stack.")] = False,
 ) -> None:
     """Serve the API over HTTP. Executions run on the Temporal server that TEMPORAL_ADDRESS names."""
-    import asyncio
     import logging
+
+    import uvloop
 
     from api.serving import run_api
     from orchex.stack.endpoint import inherited_endpoint
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    asyncio.run(run_api(load_settings(), inherited_endpoint() if embedded else None))
+    uvloop.run(run_api(load_settings(), inherited_endpoint() if embedded else None))

@@ -38,7 +38,8 @@ class ServerLookups:
     async def first(self, statement: Statement, **parameters: Any) -> Any:
         text = self._text(statement)
         try:
-            await self._pool.open()
+            if self._pool.closed:
+                await self._pool.open()
             async with asyncio.timeout(PATIENCE):
                 return await self._ask(text, parameters)
         except OperationalError as error:
