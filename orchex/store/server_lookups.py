@@ -19,6 +19,11 @@ PATIENCE = 2.0
 CONNECTIONS = 4
 """At most. Each is free again within a millisecond or so."""
 
+RECONNECT = 1.0
+"""Seconds after which the pool stops trying to connect by itself, ever more seldom, until it is asked again: a server
+that is back is to be noticed by the next request.
+"""
+
 
 class ServerLookups:
     """Connects when it is first asked."""
@@ -31,6 +36,7 @@ class ServerLookups:
             min_size=1,
             max_size=CONNECTIONS,
             timeout=PATIENCE,
+            reconnect_timeout=RECONNECT,
             open=False,
         )
         self._texts: dict[Statement, str] = {}

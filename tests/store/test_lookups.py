@@ -3,12 +3,13 @@
 import asyncio
 import os
 import signal
+import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from sqlalchemy import bindparam, select, text
+from sqlalchemy import bindparam, make_url, select, text
 from sqlmodel import col
 
 from orchex.domain.errors import NotFound, StorageError
@@ -133,5 +134,21 @@ async def test_a_server_that_is_not_there_is_an_error(tmp_path: Path, monkeypatc
     try:
         with pytest.raises(StorageError):
             await lookups.first(STATUS, id="nobody's")
+    finally:
+        await lookups.close()
+
+
+async def test_a_server_that_was_away_for_long_is_found_by_the_next_request(server: Database, tmp_path: Path) -> None:
+    """Its socket is not there, and then it is."""
+    address = make_url(server.url)
+    away = tmp_path / "socket"
+    lookups = lookups_of(Database(str(address.set(query={"host": str(away)}))))
+    try:
+        began = time.monotonic()
+        while time.monotonic() < began + 3.5:
+            with pytest.raises(StorageError):
+                await lookups.first(STATUS, id="nobody's")
+        away.symlink_to(str(address.query["host"]))
+        assert await lookups.first(STATUS, id="nobody's") is None
     finally:
         await lookups.close()
