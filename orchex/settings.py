@@ -4,6 +4,7 @@ import os
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -40,7 +41,12 @@ def _expanded(path: Path) -> Path:
 
 
 def _database(url: str) -> str:
-    if not url.startswith(("postgresql://", "postgres://", "postgresql+psycopg://", "sqlite:///")):
+    known = url.startswith(("postgresql://", "postgres://", "postgresql+psycopg://", "sqlite:///"))
+    try:
+        known = known and urlsplit(url).port != 0  # which raises for what is no number
+    except ValueError:
+        known = False
+    if not known:
         raise ValueError("must be the address of a database: postgresql://USER@HOST/NAME or sqlite:////PATH")
     return url
 

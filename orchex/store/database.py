@@ -12,7 +12,7 @@ from sqlalchemy.exc import DatabaseError, DataError, DBAPIError, IntegrityError,
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlmodel import Session
 
-from orchex.domain.errors import StorageError, StorageFull
+from orchex.domain.errors import InvalidInput, StorageError, StorageFull
 
 SCHEMA_REVISION = "0005"
 """The newest migration. Kept here so that a start on an up-to-date database need not load Alembic."""
@@ -113,7 +113,14 @@ def server_address(url: str) -> URL:
 
 
 def _server(url: str) -> Engine:
-    return create_engine(server_address(url), pool_pre_ping=True, pool_timeout=5, pool_size=CONNECTIONS, max_overflow=0)
+    address = server_address(url)
+    try:
+        return create_engine(address, pool_pre_ping=True, pool_timeout=5, pool_size=CONNECTIONS, max_overflow=0)
+    except ImportError as error:
+        raise InvalidInput(
+            "the store is a PostgreSQL database, and its client is not installed",
+            hint="Install the extra: orchex-durable[postgresql].",
+        ) from error
 
 
 def _sqlite(url: str) -> Engine:

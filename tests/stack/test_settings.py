@@ -83,7 +83,17 @@ def test_no_home_at_all_is_a_clear_error() -> None:
     assert "Set ORCHEX_HOME" in result.stdout
 
 
-@pytest.mark.parametrize("url", ["nonsense", "nonsense://host/name", "mysql://host/name", "sqlite://host", "/tmp/x.db"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "nonsense",
+        "nonsense://host/name",
+        "mysql://host/name",
+        "sqlite://host",
+        "/tmp/x.db",
+        "postgresql://host:port/name",
+    ],
+)
 def test_an_address_of_no_database_is_refused_before_it_is_used(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     monkeypatch.setenv("ORCHEX_DATABASE_URL", url)
     with pytest.raises(InvalidInput, match="ORCHEX_DATABASE_URL") as refused:

@@ -3,6 +3,7 @@
 import multiprocessing
 import socket
 import sqlite3
+import sys
 import time
 from concurrent.futures import ProcessPoolExecutor, wait
 from contextlib import ExitStack
@@ -13,7 +14,7 @@ from sqlalchemy import inspect, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.pool import QueuePool
 
-from orchex.domain.errors import StorageError, StorageFull
+from orchex.domain.errors import InvalidInput, StorageError, StorageFull
 from orchex.store import migrate
 from orchex.store.database import SCHEMA_REVISION, Database, open_database
 from orchex.store.executions import Executions
@@ -123,6 +124,13 @@ def test_a_server_that_is_not_there_is_said(tmp_path: Path) -> None:
     pytest.importorskip("psycopg")
     with pytest.raises(StorageError, match="did not answer"):
         open_database(f"postgresql://nobody@/none?host={tmp_path}&connect_timeout=2", tmp_path)
+
+
+def test_a_client_that_is_not_installed_is_said_with_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(InvalidInput, match="client is not installed") as refused:
+        Database("postgresql+psycopg://orchex@localhost/orchex")
+    assert refused.value.hint == "Install the extra: orchex-durable[postgresql]."
 
 
 def test_a_server_that_accepts_and_never_answers_is_given_up(tmp_path: Path) -> None:
