@@ -60,6 +60,11 @@ class FileState:
     mode: int
     signature: tuple[int, int, int, int]
 
+    @property
+    def modified(self) -> int:
+        """When, in nanoseconds since 1970."""
+        return self.signature[3]
+
 
 def _signature(status: os.stat_result) -> tuple[int, int, int, int]:
     return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)

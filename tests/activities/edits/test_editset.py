@@ -1,6 +1,8 @@
 """The edits of a turn are written all or none, and files keep what the edit does not say."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -43,6 +45,18 @@ def test_nothing_is_on_disk_before_the_commit_and_everything_after(root: Path, e
         Change("src/a.py", "modified"),
     )
     assert files(root) == {"src/a.py": b"a = 2\n", "deep/er/new.txt": b"new\n"}
+
+
+def test_what_was_compiled_before_an_edit_is_not_run_after_it(root: Path) -> None:
+    """However fast one follows the other, and though the file stays as long as it was."""
+    command = [sys.executable, "-c", "import a; print(a.a)"]
+    environment = {"PYTHONPATH": str(root / "src")}
+    for number in (1, 2, 3, 4):
+        edits = EditSet(WorkTree(root), Protection(trusted=True))
+        edits.put("src/a.py", f"a = {number}\n".encode())
+        edits.commit()
+        assert subprocess.run(command, env=environment, capture_output=True, check=True).stdout == b"%d\n" % number
+    assert list((root / "src/__pycache__").iterdir())
 
 
 def test_modes_are_kept_and_a_new_script_can_be_run(root: Path, edits: EditSet) -> None:
