@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import httpx2
+import uvloop
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
@@ -106,7 +107,7 @@ def serving(
 
     def live() -> None:
         try:
-            asyncio.run(run())
+            uvloop.run(run())
         except BaseException as error:  # noqa: BLE001 - told to the test
             failures.append(error)
         finally:
