@@ -53,19 +53,22 @@ async def test_streams_that_do_not_need_each_other_run_side_by_side(bench: Bench
 
 
 async def test_only_so_many_streams_run_at_a_time(bench: Bench) -> None:
-    running, most = 0, 0
+    running, most, full = 0, 0, asyncio.Event()
 
     async def count(_call: Call) -> None:
         nonlocal running, most
         running += 1
         most = max(most, running)
-        await asyncio.sleep(0.05)
+        if running == MOST_SIDE_BY_SIDE:
+            full.set()
+        await full.wait()
+        await asyncio.sleep(0.2)  # time for one too many
         running -= 1
 
     bench.host.does("two", count)
-    handle = await bench.start_manifest(*(stream(f"s{number}") for number in range(3 * MOST_SIDE_BY_SIDE)))
+    handle = await bench.start_manifest(*(stream(f"s{number}") for number in range(MOST_SIDE_BY_SIDE + 3)))
     assert (await handle.result()).outcome == "completed"
-    assert 1 < most <= MOST_SIDE_BY_SIDE
+    assert most == MOST_SIDE_BY_SIDE
 
 
 async def test_the_execution_starts_once_and_ends_once_and_last(bench: Bench) -> None:
