@@ -9,7 +9,7 @@ from temporalio.client import WorkflowHandle
 from temporalio.service import RPCError
 
 from activities.messages import FinishStream, OpenStream
-from tests.workflows.bench import Bench, ManifestHandle, stream, worker
+from tests.workflows.bench import CACHE, Bench, ManifestHandle, stream, worker
 from tests.workflows.fake_host import Call, clean_up_slowly, fail, hang
 from workflows.manifest import MOST_SIDE_BY_SIDE, ManifestWorkflow
 from workflows.messages import CancelRequest
@@ -52,6 +52,9 @@ async def test_streams_that_do_not_need_each_other_run_side_by_side(bench: Bench
     assert order.index("d") < order.index("c")
 
 
+@pytest.mark.skipif(
+    CACHE == 0, reason="steps that are held are begun again for each replay: there is no one moment to count"
+)
 async def test_only_so_many_streams_run_at_a_time(bench: Bench) -> None:
     running, most, full = 0, 0, asyncio.Event()
 
