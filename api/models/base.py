@@ -1,6 +1,7 @@
 """The base of request bodies: camelCase, strict, and nothing that was not asked for."""
 
 import re
+from datetime import UTC, datetime
 from typing import Annotated
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
@@ -38,8 +39,15 @@ def _time(value: object) -> object:
     return value
 
 
-Time = Annotated[AwareDatetime, BeforeValidator(_time), Field(strict=False)]
-"""A moment, as text with its offset."""
+def _in_utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:  # in the year 1 or 9999, off Greenwich
+        raise ValueError("is beyond what a calendar holds") from None
+
+
+Time = Annotated[AwareDatetime, BeforeValidator(_time), Field(strict=False), AfterValidator(_in_utc)]
+"""A moment, given as text with its offset, taken in UTC."""
 
 
 def shown(pattern: str) -> dict[str, JsonValue]:

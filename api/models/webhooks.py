@@ -1,12 +1,11 @@
 """Bodies of the webhook routes."""
 
-from datetime import UTC, datetime
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, AwareDatetime, Field
+from pydantic import AfterValidator, Field
 
-from api.models.base import Input, Text, shown
+from api.models.base import Input, Text, Time, shown
 from orchex.domain.webhook import ALL_EVENTS, KEPT_SECRET, MAX_URL
 
 _FORM = r"^https?://[A-Za-z0-9._\[\]:-]+([/?][A-Za-z0-9._~:/?\[\]@!$&'()*+,;=%-]*)?$"
@@ -25,13 +24,6 @@ def webhook_url(text: str) -> str:
     return text
 
 
-def _one_moment(moment: datetime) -> datetime:
-    try:
-        return moment.astimezone(UTC)
-    except OverflowError:  # in the year 1 or 9999, off Greenwich
-        raise ValueError("is beyond what a calendar holds") from None
-
-
 Url = Annotated[
     Text,
     Field(min_length=10, max_length=MAX_URL, pattern=_FORM, json_schema_extra=shown(_FORM)),
@@ -47,7 +39,6 @@ EventName = Literal[
 ]
 Events = Annotated[list[EventName], Field(min_length=1, max_length=6)]
 Description = Annotated[Text, Field(max_length=500)]
-Moment = Annotated[AwareDatetime, Field(strict=False), AfterValidator(_one_moment)]
 
 
 class EndpointInput(Input):
@@ -77,8 +68,8 @@ class SecretRotation(Input):
 class RecoveryInput(Input):
     """Events from ``since`` on, up to ``until``, exclusive, which is now by default."""
 
-    since: Moment
-    until: Moment | None = None
+    since: Time
+    until: Time | None = None
 
 
 class TrialInput(Input):

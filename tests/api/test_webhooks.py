@@ -198,14 +198,18 @@ def test_every_write_leaves_an_audit_row(shared: Served, team: Team) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [{}, {"since": "soon"}, {"since": "2026-01-01T00:00:00"}, {"since": "2026-01-02T00:00:00Z", "until": None}]
+    "body",
+    [
+        {},
+        *({"since": moment} for moment in ("soon", "2026-01-01T00:00:00", 0, "0", "0001-01-01T00:00:00+14:00")),
+        {"since": "2026-01-01T00:00:00Z", "until": 1767225601},
+        {"since": "2026-01-02T00:00:00Z", "until": "2026-01-02T00:00:00Z"},
+    ],
 )
 def test_a_recovery_names_a_window(shared: Served, team: Team, body: dict[str, Any]) -> None:
     id = add(shared, team)["id"]
     with shared.client(team.key) as client:
         answer = client.post(f"/v1/webhooks/{id}/recover", json=body)
-        if "until" in body:
-            assert answer.status_code == 202
-            body = {"since": "2026-01-02T00:00:00Z", "until": "2026-01-02T00:00:00Z"}
-            answer = client.post(f"/v1/webhooks/{id}/recover", json=body)
         assert (answer.status_code, answer.json()["code"]) == (422, "validation_failed")
+        open_end = {"since": "2026-01-02T01:00:00+01:00", "until": None}
+        assert client.post(f"/v1/webhooks/{id}/recover", json=open_end).status_code == 202
