@@ -1,7 +1,8 @@
 """A receiver of webhooks to be killed: ``python -m tests.fakes.webhook_sink PORT FILE SECRET``.
 
 What it acknowledges is in the file first: one line of JSON for each request, flushed to the disk. A request whose
-signature the independent library does not find is answered 400 and kept as such; every twelfth gets a 500.
+signature the independent library does not find is answered 400 and kept as such; one that is cut short gets no answer;
+every twelfth gets a 500.
 """
 
 import json
@@ -34,7 +35,11 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         sink = self.server
         assert isinstance(sink, Sink)
-        body = self.rfile.read(int(self.headers["content-length"]))
+        length = int(self.headers["content-length"])
+        body = self.rfile.read(length)
+        if len(body) < length:  # whoever sent it was killed in the middle
+            self.close_connection = True
+            return
         sink.count += 1
         if sink.count % 12 == 0:
             self._answer(500)
