@@ -1,6 +1,5 @@
 """A Temporal worker of a test's own, on a queue of its own, with a fake host for its activities."""
 
-import os
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,6 +11,7 @@ from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from orchex.domain.compiled import CompiledCommand, CompiledStream, RunContext
+from tests.conftest import WORKFLOW_CACHE
 from tests.workflows.fake_host import FakeHost
 from workflows.land import LandWorkflow
 from workflows.manifest import ManifestWorkflow
@@ -22,9 +22,6 @@ WORKFLOWS = [StreamWorkflow, ManifestWorkflow, LandWorkflow]
 RUNNER = SandboxedWorkflowRunner(
     restrictions=SandboxRestrictions.default.with_passthrough_modules("orchex.domain", "activities")
 )
-CACHE = int(os.environ.get("ORCHEX_TEST_WORKFLOW_CACHE", "1000"))
-"""0 makes every workflow task a replay from the start, which brings out what is not deterministic."""
-
 StreamHandle = WorkflowHandle[StreamWorkflow, StreamResult]
 ManifestHandle = WorkflowHandle[ManifestWorkflow, ExecutionResult]
 
@@ -79,7 +76,7 @@ def worker(client: Client, queue: str, host: FakeHost) -> Worker:
         activities=host.activities,
         workflow_runner=RUNNER,
         workflow_failure_exception_types=[Exception],  # a bug fails the test at once instead of being retried
-        max_cached_workflows=CACHE,
+        max_cached_workflows=WORKFLOW_CACHE,
         max_heartbeat_throttle_interval=timedelta(milliseconds=100),
     )
 

@@ -24,9 +24,10 @@ from orchex.store.journal import Journal
 from orchex.store.subscriptions import change_subscription, subscription_of
 from orchex.store.tables import ClosedMonthRow, SubscriptionRow
 from orchex.store.usage import month_usage, verify
+from tests.conftest import WORKFLOW_CACHE
 from tests.store.cloud import CATALOGUE, make_team, submit
 from tests.store.test_usage import started, step
-from tests.workflows.bench import CACHE, RUNNER
+from tests.workflows.bench import RUNNER
 from workflows.accounts import AccountsWorkflow
 
 
@@ -75,7 +76,7 @@ async def accounts(
         workflows=[AccountsWorkflow],
         activities=[accountant.keep_accounts],
         workflow_runner=RUNNER,
-        max_cached_workflows=CACHE,
+        max_cached_workflows=WORKFLOW_CACHE,
     ):
         handle = await skipping_temporal.client.start_workflow(AccountsWorkflow.run, id=queue, task_queue=queue)
         yield handle

@@ -9,7 +9,7 @@ from temporalio.client import WorkflowHandle
 from temporalio.service import RPCError
 
 from activities.messages import FinishStream, OpenStream
-from tests.workflows.bench import CACHE, Bench, ManifestHandle, stream, worker
+from tests.workflows.bench import Bench, ManifestHandle, stream, worker
 from tests.workflows.fake_host import Call, clean_up_slowly, fail, hang
 from workflows.manifest import MOST_SIDE_BY_SIDE, ManifestWorkflow
 from workflows.messages import CancelRequest
@@ -52,9 +52,6 @@ async def test_streams_that_do_not_need_each_other_run_side_by_side(bench: Bench
     assert order.index("d") < order.index("c")
 
 
-@pytest.mark.skipif(
-    CACHE == 0, reason="steps that are held are begun again for each replay: there is no one moment to count"
-)
 async def test_only_so_many_streams_run_at_a_time(bench: Bench) -> None:
     running, most, full = 0, 0, asyncio.Event()
 
@@ -69,7 +66,7 @@ async def test_only_so_many_streams_run_at_a_time(bench: Bench) -> None:
         running -= 1
 
     bench.host.does("two", count)
-    handle = await bench.start_manifest(*(stream(f"s{number}") for number in range(MOST_SIDE_BY_SIDE + 3)))
+    handle = await bench.start_manifest(*(stream(f"s{number}") for number in range(3 * MOST_SIDE_BY_SIDE)))
     assert (await handle.result()).outcome == "completed"
     assert most == MOST_SIDE_BY_SIDE
 
@@ -230,7 +227,6 @@ async def test_an_execution_fails_when_a_stream_does_even_if_the_rest_is_cancell
     assert finished(bench) == {"a": "failed", "b": "cancelled"}
 
 
-@pytest.mark.skipif(CACHE == 0, reason="moments are what it is about, and each replay takes longer than they last")
 async def test_the_signal_that_misses_a_stream_which_just_ended_harms_nothing(bench: Bench) -> None:
     """Cancels at many moments around the ends of streams: each execution ends, once, and tells it last."""
     for number in range(10):

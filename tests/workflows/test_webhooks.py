@@ -29,9 +29,10 @@ from orchex.store.webhooks.deliveries import list_deliveries
 from orchex.store.webhooks.draining import Drains, Outcome, Rest
 from orchex.store.webhooks.endpoints import create_endpoint, read_endpoint
 from tests.api.stories import accept
+from tests.conftest import WORKFLOW_CACHE
 from tests.fakes.webhook_receiver import Receiver, Reply, always, receiving
 from tests.store.cloud import SECRET, make_team
-from tests.workflows.bench import CACHE, RUNNER
+from tests.workflows.bench import RUNNER
 from workflows.webhooks import WebhookEndpointWorkflow
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -128,7 +129,7 @@ def _worker(client: Client, queue: str, courier: Courier) -> Worker:
         workflows=[WebhookEndpointWorkflow],
         activities=[courier.deliver_due],
         workflow_runner=RUNNER,
-        max_cached_workflows=CACHE,
+        max_cached_workflows=WORKFLOW_CACHE,
     )
 
 
