@@ -11,7 +11,7 @@ from orchex.domain.usage import Month
 from orchex.store.database import Database
 from orchex.store.idempotency import purge
 from orchex.store.subscriptions import due_for_renewal, provider_ref_of, read_subscription, renew_subscription
-from orchex.store.usage import ClosedMonth, close_month, mark_reported, unclosed_months, unreported_months
+from orchex.store.usage.closing import ClosedMonth, close_month, mark_reported, unclosed_months, unreported_months
 
 BATCH = 100
 """Teams that one call takes on: it stays short, and a retry repeats little."""

@@ -12,7 +12,7 @@ from api.parts import Parts, parts_of
 from api.problems import Problem
 from orchex.domain.access import Scope
 from orchex.domain.usage import CurrentUsage, Month, MonthUse
-from orchex.store.usage import current_usage, month_usage
+from orchex.store.usage.reading import current_usage, month_usage
 
 router = APIRouter(tags=["Usage"])
 

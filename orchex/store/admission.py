@@ -13,7 +13,7 @@ from orchex.store.executions import UNFINISHED, Acceptance
 from orchex.store.subscriptions import read_subscription
 from orchex.store.tables import ExecutionRow
 from orchex.store.teams import lock_team
-from orchex.store.usage import reserve_execution
+from orchex.store.usage.quota import reserve_execution
 
 RETRY_AFTER = 5.0
 """Seconds: what is told to whoever finds the queue full."""

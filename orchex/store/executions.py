@@ -19,7 +19,7 @@ from orchex.store.database import Database
 from orchex.store.documents import artifacts_of, document, streams_of, summaries
 from orchex.store.lookups import Lookups
 from orchex.store.tables import ArtifactRow, ExecutionRow, StreamRow
-from orchex.store.usage import release_reservation
+from orchex.store.usage.quota import release_reservation
 
 UNFINISHED = tuple(status for status in Status if not status.terminal)
 

@@ -12,7 +12,7 @@ from orchex.domain.event import Event, EventType, JournalEntry
 from orchex.domain.execution import Status, StepStatus
 from orchex.store.database import Database
 from orchex.store.tables import EventRow, ExecutionRow, StepRow, StreamRow
-from orchex.store.usage import record_usage
+from orchex.store.usage.recording import record_usage
 from orchex.store.webhooks.queueing import queue_deliveries
 
 _LIGHT = (defer(col(ExecutionRow.spec)), defer(col(ExecutionRow.options)))  # type: ignore[arg-type]

@@ -13,7 +13,7 @@ from orchex.domain.subscription import LOCAL, PlanCatalogue, Subscription, Subsc
 from orchex.domain.usage import Month
 from orchex.store.audit import write_audit
 from orchex.store.tables import SubscriptionRow
-from orchex.store.usage import close_month
+from orchex.store.usage.closing import close_month
 
 
 def add_subscription(session: Session, team_id: str, subscription: Subscription) -> None:

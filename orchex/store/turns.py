@@ -15,7 +15,7 @@ from orchex.domain.turn import TokenUsage
 from orchex.store.database import Database
 from orchex.store.subscriptions import read_subscription
 from orchex.store.tables import ExecutionRow, TurnRow
-from orchex.store.usage import exhausted
+from orchex.store.usage.quota import exhausted
 
 
 class Attempt(NamedTuple):

@@ -20,7 +20,8 @@ from orchex.store.executions import Executions
 from orchex.store.journal import Journal
 from orchex.store.subscriptions import change_subscription
 from orchex.store.turns import Attempt, Estimate, Turns
-from orchex.store.usage import current_usage, verify
+from orchex.store.usage.checking import verify
+from orchex.store.usage.reading import current_usage
 from tests.store.cloud import CATALOGUE, NOW, make_team, submit, submit_many
 from tests.store.writing import event
 

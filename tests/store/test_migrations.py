@@ -14,7 +14,7 @@ from orchex.store.database import SCHEMA_REVISION, Database, database_url, open_
 from orchex.store.executions import Executions
 from orchex.store.journal import Journal
 from orchex.store.teams import create_team
-from orchex.store.usage import verify
+from orchex.store.usage.checking import verify
 from tests.store.cloud import submit
 from tests.store.writing import note
 

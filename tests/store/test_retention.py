@@ -23,7 +23,8 @@ from orchex.store.retention import (
     references,
 )
 from orchex.store.tables import ArtifactRow, AttemptRow, ExecutionRow, MessageRow, StreamRow, TurnRow
-from orchex.store.usage import month_usage, verify
+from orchex.store.usage.checking import verify
+from orchex.store.usage.reading import month_usage
 from orchex.store.webhooks.deliveries import list_deliveries
 from orchex.store.webhooks.draining import Drains, Outcome
 from orchex.store.webhooks.endpoints import create_endpoint

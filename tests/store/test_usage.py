@@ -14,7 +14,9 @@ from orchex.domain.usage import Meter, Month
 from orchex.store.database import Database
 from orchex.store.executions import Executions
 from orchex.store.journal import Journal
-from orchex.store.usage import Difference, close_month, current_usage, month_usage, unclosed_months, verify
+from orchex.store.usage.checking import Difference, verify
+from orchex.store.usage.closing import close_month, unclosed_months
+from orchex.store.usage.reading import current_usage, month_usage
 from tests.store.cloud import CATALOGUE, NOW, make_team, submit
 from tests.store.conftest import accept
 

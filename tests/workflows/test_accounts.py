@@ -23,7 +23,8 @@ from orchex.store.database import Database, open_database
 from orchex.store.journal import Journal
 from orchex.store.subscriptions import change_subscription, subscription_of
 from orchex.store.tables import ClosedMonthRow, SubscriptionRow
-from orchex.store.usage import month_usage, verify
+from orchex.store.usage.checking import verify
+from orchex.store.usage.reading import month_usage
 from tests.conftest import WORKFLOW_CACHE
 from tests.store.cloud import CATALOGUE, make_team, submit
 from tests.store.test_usage import started, step

@@ -13,7 +13,7 @@ from orchex.cli.text import clean, count, put
 def verify(json: options.Json = False) -> None:
     """Compute all usage again from the journal and compare it with what was written down; changes nothing."""
     from orchex.store.teams import list_teams
-    from orchex.store.usage import verify
+    from orchex.store.usage.checking import verify
 
     with opened() as database, database.read() as session:
         found = verify(session)

@@ -1,0 +1,1 @@
+"""Usage in the store: counted with the journal, held against the quota, closed month by month, and checked."""
