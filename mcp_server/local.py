@@ -9,7 +9,7 @@ from typing import ClassVar, Generic, Protocol, TypeVar
 
 from anyio import to_thread
 
-from activities.workspaces.project import admitted, current_folder, find_project
+from activities.workspaces.layout import admitted, current_folder, find_project
 from orchex.domain.errors import ProjectRefused, StackError
 from orchex.domain.execution import Execution
 from orchex.domain.manifest import Manifest

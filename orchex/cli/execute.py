@@ -124,7 +124,7 @@ def _has_model() -> bool:
 def project_folder(given: Path | None) -> Path:
     """The folder to work on. Raises :class:`ProjectRefused` when there is no such folder."""
     if given is None:
-        from activities.workspaces.project import current_folder, find_project
+        from activities.workspaces.layout import current_folder, find_project
 
         return find_project(current_folder())
     if not given.is_dir():

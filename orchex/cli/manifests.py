@@ -39,7 +39,7 @@ def init(
     folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="Where to write; the current folder.")] = Path(),
 ) -> None:
     """Write a first manifest for this project, orchex.yaml."""
-    from activities.workspaces.project import current_folder
+    from activities.workspaces.layout import current_folder
 
     here = current_folder()
     for path in starter.write(folder):
@@ -49,7 +49,7 @@ def init(
 
 
 def _problems(path: Path) -> list[Diagnostic]:
-    from activities.workspaces.project import current_folder, find_project
+    from activities.workspaces.layout import current_folder, find_project
     from orchex.manifest import load_manifest
 
     try:

@@ -41,7 +41,7 @@ def up() -> None:
 
 def _repository_here() -> Path | None:
     """The git repository around the current folder, which whoever has a key may then work on; none elsewhere."""
-    from activities.workspaces.project import current_folder, find_project
+    from activities.workspaces.layout import current_folder, find_project
 
     folder = find_project(current_folder())
     return folder if (folder / ".git").exists() else None

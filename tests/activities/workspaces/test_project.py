@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from activities.workspaces.layout import find_project
 from activities.workspaces.opening import open_workspace
-from activities.workspaces.project import ProjectRepository, find_project, load_project, open_project
+from activities.workspaces.project import ProjectRepository, load_project, open_project
 from orchex.domain.errors import NotFound, ProjectRefused
 
 Git = Callable[..., str]
