@@ -37,6 +37,12 @@ EventName = Literal[
     "execution.failed",
     "execution.cancelled",
 ]
+
+
+def _all_events() -> list[EventName]:
+    return [ALL_EVENTS]
+
+
 Events = Annotated[list[EventName], Field(min_length=1, max_length=6)]
 Description = Annotated[Text, Field(max_length=500)]
 
@@ -45,7 +51,7 @@ class EndpointInput(Input):
     """``events`` are by default all, ``*``; a ``disabled`` endpoint gets none until it is enabled."""
 
     url: Url
-    events: Events = Field(default_factory=lambda: [ALL_EVENTS])  # type: ignore[arg-type]
+    events: Events = Field(default_factory=_all_events)
     description: Description = ""
     disabled: bool = False
 

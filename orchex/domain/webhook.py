@@ -3,7 +3,7 @@
 import json
 from datetime import timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from orchex.domain.event import EventType
 from orchex.domain.execution import Moment, Wire
@@ -17,7 +17,7 @@ EVENTS = (
 )
 """The types that are sent; the rest of a journal is for those who follow an execution."""
 
-ALL_EVENTS = "*"
+ALL_EVENTS: Final = "*"
 
 MAX_ENDPOINTS = 200
 """Of one team."""
