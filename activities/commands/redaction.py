@@ -2,7 +2,10 @@
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import NamedTuple
+
+from activities.commands.spellings import spellings
 
 REDACTED = "[redacted]"
 _SHORTEST_LINE = 8
@@ -54,9 +57,8 @@ class Redactor:
     """
 
     def __init__(self, secrets: Iterable[str], *, whole: bool = False) -> None:
-        values = _lines_of(secrets)
-        self.longest = max(map(len, values), default=0)
-        self._values = [_Shape(value, re.compile(re.escape(value))) for value in values]
+        self._values = _values(frozenset(secrets))
+        self.longest = max((len(value.sign) for value in self._values), default=0)
         self._key_left = 0
         self._whole = whole
 
@@ -122,8 +124,8 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
 
 def without_values(text: str, secrets: Iterable[str]) -> str:
     """``text`` without these very values: what merely has the shape of a key stays."""
-    for value in _lines_of(secrets):
-        text = text.replace(value, REDACTED)
+    for value in _values(frozenset(secrets)):
+        text = text.replace(value.sign, REDACTED)
     return text
 
 
@@ -167,7 +169,9 @@ def _is_key(text: str, at: int, end: "re.Match[str] | None") -> bool:
     return ends or _BODY.search(text, at, at + _BODY_WITHIN) is not None or _BLANK.match(text, at) is not None
 
 
-def _lines_of(secrets: Iterable[str]) -> list[str]:
-    """The lines of all secrets that are long enough to be told from ordinary text, longest first."""
+@lru_cache(maxsize=64)
+def _values(secrets: frozenset[str]) -> tuple[_Shape, ...]:
+    """The lines of all secrets that are long enough to be told from ordinary text, however spelled, longest first."""
     lines = {line.strip() for secret in secrets for line in secret.splitlines()}
-    return sorted((line for line in lines if len(line) >= _SHORTEST_LINE), key=lambda it: (-len(it), it))
+    spelled = {spelling for line in lines if len(line) >= _SHORTEST_LINE for spelling in spellings(line)}
+    return tuple(_Shape(it, re.compile(re.escape(it))) for it in sorted(spelled, key=lambda it: (-len(it), it)))

@@ -1,6 +1,7 @@
 """Canaries: where secrets of the environment and of outputs must not turn up."""
 
 import asyncio
+import base64
 import os
 import subprocess
 from pathlib import Path
@@ -24,7 +25,10 @@ THEIRS = {"DEPLOY_TOKEN": "canary-deploy-7303", "PLAIN": "not a secret at all"}
 def test_secrets_reach_neither_commands_nor_records(lab: Lab, tmp_path: Path) -> None:
     project = lab.project()
     path = tmp_path / "manifest.yaml"
-    script = "env | sort\necho the token is $DEPLOY_TOKEN\nprintf 'ghp_%s%s\\n' 0123456789abcdefghij ABCDEFGHIJ012345"
+    script = (
+        "env | sort\necho the token is $DEPLOY_TOKEN\nprintf 'ghp_%s%s\\n' 0123456789abcdefghij ABCDEFGHIJ012345\n"
+        'printf "me:$DEPLOY_TOKEN" | base64\nprintf "$DEPLOY_TOKEN" | od -An -tx1 | tr -d " \\n"'
+    )
     path.write_text(manifest(script))
     done = subprocess.run(
         orchex_argv("exec", str(path), "--project", str(project), "--json"),
@@ -40,7 +44,9 @@ def test_secrets_reach_neither_commands_nor_records(lab: Lab, tmp_path: Path) ->
     assert "PLAIN=not a secret at all" in logs
     assert "the token is" in logs
     secrets = [value for value in (*OURS.values(), THEIRS["DEPLOY_TOKEN"]) if value] + [
-        "0123456789abcdefghijABCDEFGHIJ012345"
+        "0123456789abcdefghijABCDEFGHIJ012345",
+        base64.b64encode(f"me:{THEIRS['DEPLOY_TOKEN']}".encode()).decode(),
+        THEIRS["DEPLOY_TOKEN"].encode().hex(),
     ]
     for secret in secrets:
         assert secret not in done.stdout + done.stderr + logs

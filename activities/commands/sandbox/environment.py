@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from activities.commands.environment import secret_values
+from activities.commands.redaction import without_values
 
 _OURS = frozenset({"ORCHEX_EXECUTION_ID", "ORCHEX_STEP_ID", "ORCHEX_MARKER", "ORCHEX_ENVIRONMENT"})
 _PASSES = re.compile(
@@ -25,13 +26,13 @@ def confined_environment(command: Mapping[str, str], pass_env: Sequence[str]) ->
     """Of ``command``, the environment that the user's own command would get, what a model's command may see.
 
     ``pass_env`` names what passes beside, whatever it holds: naming it is the user's decision. A value that is, or
-    holds, one of the environment's secrets passes under no other name.
+    holds, one of the environment's secrets, however spelled, passes under no other name.
     """
     secrets = secret_values(command)
 
     def passes(name: str, value: str) -> bool:
         if name in _OURS or name in pass_env:
             return True
-        return _PASSES.fullmatch(name) is not None and not any(secret in value for secret in secrets)
+        return _PASSES.fullmatch(name) is not None and without_values(value, secrets) == value
 
     return {name: value for name, value in command.items() if passes(name, value)}

@@ -1,6 +1,11 @@
 """Secrets in texts that are there as a whole."""
 
+import base64
+import json
+import os
 import random
+from collections.abc import Callable
+from urllib.parse import quote, quote_plus
 
 import pytest
 
@@ -85,6 +90,39 @@ def test_values_alone_leave_what_merely_looks_like_a_key() -> None:
 
 def test_a_value_of_several_lines_goes_line_by_line() -> None:
     assert without_values("it is second-line!", ["first-line\nsecond-line\nx"]) == f"it is {REDACTED}!"
+
+
+SPELLED = 's3cr3t/"+=&ü\\ key'
+ENCODERS: dict[str, Callable[[str], str]] = {
+    "JSON": json.dumps,
+    "JSON beyond ASCII": lambda text: json.dumps(text, ensure_ascii=False),
+    "an address": lambda text: quote(text, safe=""),
+    "a path": quote,
+    "a form": quote_plus,
+    "hexadecimal": lambda text: text.encode().hex(),
+    "capital hexadecimal": lambda text: text.encode().hex().upper(),
+    "base64": lambda text: base64.b64encode(text.encode()).decode(),
+    "base64 for addresses": lambda text: base64.urlsafe_b64encode(text.encode()).decode(),
+}
+
+
+@pytest.mark.parametrize("encode", ENCODERS.values(), ids=list(ENCODERS))
+@pytest.mark.parametrize("ahead", ["", "u", "us", "user:"])
+@pytest.mark.parametrize("behind", ["", ":", "@h", "@host"])
+def test_a_value_is_known_in_another_spelling(encode: Callable[[str], str], ahead: str, behind: str) -> None:
+    """Alone, and in the middle of what was encoded: at most a character on either side is left of it."""
+    shown = redact(f"before {encode(ahead + SPELLED + behind)} after", [SPELLED])
+    assert shown.count(REDACTED) == 1
+    assert shown.startswith("before ")
+    assert shown.endswith(" after")
+    around = len("before ") + len(" after") + len(encode(ahead)) + len(encode(behind))
+    assert len(shown) <= around + len(REDACTED) + 2
+    assert without_values(encode(ahead + SPELLED + behind), [SPELLED]) in shown
+
+
+def test_a_value_with_bytes_that_are_no_text_is_known() -> None:
+    value = os.fsdecode(b"caf\xe9-s3cr3t")
+    assert redact(f"x {value} y {base64.b64encode(os.fsencode(value)).decode()}", [value]).count(REDACTED) == 2
 
 
 def test_short_values_are_ordinary_text() -> None:
