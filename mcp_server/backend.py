@@ -7,6 +7,7 @@ from typing import Protocol
 from orchex.domain.execution import Execution
 from orchex.domain.manifest import Manifest
 from orchex.door.protocol import Orchestrator, Reader
+from orchex.manifest import Check
 
 
 class Backend(Protocol):
@@ -42,7 +43,7 @@ class Backend(Protocol):
         """The project to work on, as a :class:`StartRequest` names it. Raises :class:`ProjectRefused`."""
         ...
 
-    def manifest(self, given: str, project: Path | None) -> Manifest:
+    def manifest(self, given: str, project: Path | None, check: Check | None = None) -> Manifest:
         """The manifest that ``given`` holds or names, for ``project`` if known. Raises :class:`InvalidManifest`."""
         ...
 

@@ -16,7 +16,7 @@ from orchex.domain.errors import InvalidInput, InvalidKey, TeamSuspended
 from orchex.domain.execution import Execution
 from orchex.domain.manifest import Manifest
 from orchex.door.protocol import Orchestrator, Reader
-from orchex.manifest import parse_manifest
+from orchex.manifest import Check, parse_manifest
 
 OrchestratorFor = Callable[[Principal, Actor], Orchestrator]
 """One that answers for a caller: it knows their team's executions, and no others. The actor is who is written down."""
@@ -65,13 +65,13 @@ class HostedBackend:
     def project(self, name: str | None) -> str:
         return self.project_for(_caller(Scope.EXECUTIONS_READ).principal, name)
 
-    def manifest(self, given: str, project: Path | None) -> Manifest:
+    def manifest(self, given: str, project: Path | None, check: Check | None = None) -> Manifest:
         if not is_yaml_text(given):
             raise InvalidInput(
                 "`manifest` is not YAML text, and this server reads no files for its callers",
                 hint="Give the text of the manifest.",
             )
-        return parse_manifest(given, "manifest", project=project)
+        return parse_manifest(given, "manifest", project=project, check=check)
 
     def shown(self, execution: Execution) -> Execution:
         """Folders of the server are its own affair."""

@@ -14,7 +14,7 @@ from orchex.domain.errors import ProjectRefused, StackError
 from orchex.domain.execution import Execution
 from orchex.domain.manifest import Manifest
 from orchex.door.protocol import Orchestrator, Reader
-from orchex.manifest import load_manifest, parse_manifest
+from orchex.manifest import Check, load_manifest, parse_manifest
 
 PROJECT_VARIABLE = "ORCHEX_PROJECT"
 _PROJECT_HINT = f"Give `project`, the absolute path of the folder to work on, or set {PROJECT_VARIABLE}."
@@ -68,8 +68,8 @@ class LocalBackend:
         except ProjectRefused as error:
             raise ProjectRefused(error.message, hint=_PROJECT_HINT) from error
 
-    def manifest(self, given: str, project: Path | None) -> Manifest:
-        return read_manifest(given, project)
+    def manifest(self, given: str, project: Path | None, check: Check | None = None) -> Manifest:
+        return read_manifest(given, project, check)
 
     def shown(self, execution: Execution) -> Execution:
         return execution
@@ -92,13 +92,13 @@ def is_yaml_text(given: str) -> bool:
     return "\n" in given.strip() or given.lstrip().startswith("{")
 
 
-def read_manifest(given: str, project: Path | None) -> Manifest:
+def read_manifest(given: str, project: Path | None, check: Check | None = None) -> Manifest:
     """The manifest in a text, or in the file of that path, from the project or the current folder."""
     if is_yaml_text(given):
-        return parse_manifest(given, "manifest", project=project)
+        return parse_manifest(given, "manifest", project=project, check=check)
     path = Path(given).expanduser()
     within = project / path if project else path
-    return load_manifest(within if within.exists() else path, project=project)
+    return load_manifest(within if within.exists() else path, project=project, check=check)
 
 
 def _folder(given: str) -> Path:

@@ -11,6 +11,7 @@ from mcp_server.local import PROJECT_VARIABLE, left_within, read_manifest
 from orchex.domain.execution import Execution
 from orchex.domain.manifest import Manifest
 from orchex.door.protocol import Orchestrator, Reader
+from orchex.manifest import Check
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,8 @@ class RemoteBackend:
         """The name that is given, else that in ORCHEX_PROJECT, else none: the server has one by default, or says so."""
         return name or os.environ.get(PROJECT_VARIABLE, "")
 
-    def manifest(self, given: str, project: Path | None) -> Manifest:
-        return read_manifest(given, None)
+    def manifest(self, given: str, project: Path | None, check: Check | None = None) -> Manifest:
+        return read_manifest(given, None, check)
 
     def shown(self, execution: Execution) -> Execution:
         return execution

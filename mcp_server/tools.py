@@ -9,6 +9,7 @@ from typing import Any
 from mcp.server.mcpserver import Context
 from mcp_types import ToolAnnotations
 
+from activities.models.runbooks import broken_runbooks
 from mcp_server.answers import (
     CancelAnswer,
     ExecuteAnswer,
@@ -195,7 +196,7 @@ class Tools:
     async def validate(self, wanted: ValidateArguments, context: Context[Any, Any]) -> ValidateAnswer:
         project = await asyncio.to_thread(self._project_if_any, wanted.project)
         try:
-            manifest = await asyncio.to_thread(self._backend.manifest, wanted.manifest, project)
+            manifest = await asyncio.to_thread(self._backend.manifest, wanted.manifest, project, broken_runbooks)
         except InvalidManifest as error:
             return ValidateAnswer(valid=False, problems=findings(error.diagnostics))
         streams = tuple(

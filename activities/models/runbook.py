@@ -16,6 +16,7 @@ from markdown_it.token import Token
 
 from activities.models.actions import Action, parse_markdown, read_actions
 from orchex.domain.errors import PlanInvalid
+from orchex.domain.manifest import RUNBOOK
 from orchex.domain.plan import Plan, PlannedStep
 from orchex.domain.turn import Block, Message, TextBlock, ToolResultBlock, ToolUseBlock, TurnRequest, TurnResult
 
@@ -95,7 +96,7 @@ def _plain(inline: Token) -> str:
 class RunbookProvider:
     """Carries out the fenced blocks of a step. It never heals: a failed action ends the step."""
 
-    name = "runbook"
+    name = RUNBOOK
 
     async def turn(self, request: TurnRequest) -> TurnResult:
         """The step is the last text block of the last message; once its results are in, the turn ends.

@@ -9,9 +9,8 @@ from orchex.cli import backend, guidance, options
 from orchex.cli.exits import ExitCode
 from orchex.cli.waiting import Manner, carry_out
 from orchex.domain.errors import InvalidInput, ProjectRefused
+from orchex.domain.manifest import RUNBOOK
 from orchex.domain.start import StartOptions, StartRequest
-
-RUNBOOK = "runbook"
 
 
 def exec_manifest(

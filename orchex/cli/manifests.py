@@ -49,11 +49,12 @@ def init(
 
 
 def _problems(path: Path) -> list[Diagnostic]:
+    from activities.models.runbooks import broken_runbooks
     from activities.workspaces.layout import current_folder, find_project
     from orchex.manifest import load_manifest
 
     try:
-        load_manifest(path, project=find_project(current_folder()))
+        load_manifest(path, project=find_project(current_folder()), check=broken_runbooks)
     except InvalidManifest as error:
         return error.diagnostics
     return []

@@ -24,6 +24,9 @@ from pydantic.alias_generators import to_camel
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
+RUNBOOK = "runbook"
+"""The model of a stream whose plan is carried out as it is written."""
+
 MAX_TIMEOUT_MS = 30 * 24 * 60 * 60 * 1000
 """Thirty days: the backstop a workflow has at the server."""
 

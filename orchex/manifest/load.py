@@ -1,6 +1,6 @@
 """From a file or a text to a valid :class:`Manifest`, or to all that is wrong with it, each with its position."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path as FilePath
 
 from pydantic import ValidationError
@@ -20,15 +20,21 @@ MAX_SUGGESTIONS = 100
 """Spelling suggestions are the costly part of a report; the first hundred unknown names may get one."""
 
 
-def load_manifest(source: FilePath, *, project: FilePath | None = None) -> Manifest:
+Check = Callable[[Manifest], Iterable[Finding]]
+"""Finds more that is wrong with a manifest that is valid so far."""
+
+
+def load_manifest(source: FilePath, *, project: FilePath | None = None, check: Check | None = None) -> Manifest:
     """The manifest in the file ``source``. Raises InvalidManifest, whatever the file is or holds.
 
     With ``project``, paths that lead out of that folder through a symbolic link are errors too.
     """
-    return parse_manifest(read_source(source), str(source), project=project)
+    return parse_manifest(read_source(source), str(source), project=project, check=check)
 
 
-def parse_manifest(text: str | bytes, name: str, *, project: FilePath | None = None) -> Manifest:
+def parse_manifest(
+    text: str | bytes, name: str, *, project: FilePath | None = None, check: Check | None = None
+) -> Manifest:
     """The manifest in ``text``; ``name`` stands for the file in messages. Raises InvalidManifest with all errors."""
     content = decode(text, name)
     root, flaws = compose(content, name)
@@ -43,6 +49,8 @@ def parse_manifest(text: str | bytes, name: str, *, project: FilePath | None = N
     for finding in findings(data):
         report.add(finding)
     for finding in links_out(data, project) if project else ():
+        report.add(finding)
+    for finding in check(manifest) if check and manifest and not report.diagnostics else ():
         report.add(finding)
     if report.diagnostics or manifest is None:
         raise InvalidManifest(report.diagnostics)

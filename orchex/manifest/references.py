@@ -32,6 +32,11 @@ def substitute(text: str, values: dict[str, str]) -> str:
     return _CANDIDATE.sub(value, text)
 
 
+def without_references(text: str) -> str:
+    """``text`` as it may read when its inputs are given: each reference is a word."""
+    return _CANDIDATE.sub(lambda found: "input" if _OURS.fullmatch(found[1]) else found[0], text)
+
+
 def texts(data: Any) -> Iterator[tuple[Path, str]]:
     """Every text of a manifest's data that may hold references, with its path; wrong types are passed over."""
     for path, text in _places(data):

@@ -85,3 +85,45 @@ def test_init_in_another_folder_says_how_to_run_it_there(alone: Orchex, tmp_path
     subprocess.run(["git", "init", "-q"], cwd=tmp_path / "other place", check=True)
     ended = alone("init", str(tmp_path / "other place"))
     assert "--project" in ended.stdout
+
+
+RUNBOOKS = """
+name: two
+version: 1.0.0
+description: two runbooks
+model: runbook
+inputs:
+  name: {type: string}
+streams:
+  good:
+    description: fine, whatever its input is
+    plan: |
+      1. Write
+
+         ```text path=${{ inputs.name }}.txt
+         ${{ inputs.name }}
+         ```
+  bad:
+    description: not fine
+    plan: |
+      1. Write
+
+         ```text path=out.txt
+         never closed
+  modelled:
+    description: not a runbook
+    model: some-model
+    plan: Do what is to be done.
+"""
+
+
+def test_a_runbook_that_cannot_be_carried_out_is_told(alone: Orchex, write: Write) -> None:
+    manifest = write("m.yaml", RUNBOOKS)
+    ended = alone("validate", str(manifest))
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.splitlines()[0] == (
+        f"{manifest}:19:11: streams.bad.plan: plan line 3: the fence is never closed. "
+        "End it with ``` on a line of its own, indented as it starts"
+    )
+    fixed = write("fixed.yaml", RUNBOOKS.replace("never closed", "closed\n         ```"))
+    assert alone("validate", str(fixed)).returncode == 0

@@ -281,6 +281,7 @@ async def test_a_manifest_is_checked_without_being_run(stdio: Stdio) -> None:
     async with stdio.client() as client:
         good = data(await client.call_tool("orchex_validate", {"manifest": HELLO}))
         result = await client.call_tool("orchex_validate", {"manifest": broken})
+        empty = data(await client.call_tool("orchex_validate", {"manifest": HELLO.replace("```", "")}))
     assert (good["valid"], [stream["id"] for stream in good["streams"]]) == (True, ["s"])
     bad = data(result)
     assert bad["valid"] is False
@@ -288,6 +289,8 @@ async def test_a_manifest_is_checked_without_being_run(stdio: Stdio) -> None:
         problem for problem in bad["problems"] if problem["suggestion"]
     ).items()
     assert 'did you mean "description"' in words(result)
+    [problem] = empty["problems"]
+    assert (problem["path"], problem["message"][:27]) == ("streams.s.plan", "the plan has no action: a r")
 
 
 async def test_a_manifest_may_be_a_file_of_the_project(stdio: Stdio) -> None:
