@@ -63,16 +63,17 @@ def test_an_unreadable_folder_or_file_is_refused_by_name(committed: Path, home: 
         "except ProjectRefused as error: print(error)\n"
     )
 
+    as_somebody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+
     def told() -> str:
-        command = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", sys.executable, "-c", code]
-        done = subprocess.run(
-            [*command, home, committed], capture_output=True, text=True, check=False, cwd=Path(__file__).parents[3]
-        )
+        command = [*as_somebody, sys.executable, "-c", code, str(home), str(committed)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[3])
         return done.stdout + done.stderr
 
     walk = Path(__file__).parents[3]
-    if subprocess.run(["setpriv", "--reuid=65534", "--clear-groups", "test", "-r", walk], check=False).returncode:
-        pytest.skip("the checkout itself cannot be read by somebody else")
+    for what, needed in (("the checkout", ["test", "-r", str(walk)]), ("this Python", [sys.executable, "-c", ""])):
+        if subprocess.run([*as_somebody, *needed], capture_output=True, check=False).returncode:
+            pytest.skip(f"{what} itself cannot be read by somebody else")
     for parent in tmp_path.parents:
         if parent.stat().st_uid == 0 and parent.stat().st_mode & 0o007 == 0:
             parent.chmod(parent.stat().st_mode | 0o001)
