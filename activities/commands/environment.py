@@ -23,6 +23,12 @@ _SECRET_NAME = re.compile(
     r"|CREDENTIALS?|CREDS|AUTH|DSN|COOKIE|BEARER|JWT|HEADERS)($|[_-])",
     re.IGNORECASE,
 )
+_PLACE_NAME = re.compile(r"[_-](HOST|HOSTNAME|PORT|FILE|PATH|DIR|SOCK|USER|USERNAME)$", re.IGNORECASE)
+"""``AUTH_SERVICE_HOST``, ``SSH_AUTH_SOCK``: where something is, not what opens it."""
+
+_WORDS = frozenset({"localhost", "password", "postgres", "postgresql"})
+"""Values that stand in many a project's own files: to hide them would hide no secret, and spoil what is read."""
+
 _USERINFO = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://([^\s/@:]*):([^\s/@]+)@")
 SHORTEST_SECRET = 8
 
@@ -62,18 +68,19 @@ def secret_values(env: Mapping[str, str]) -> list[str]:
     """The values in ``env`` that must not be recorded, longest first.
 
     Those of eight characters and more under a name that tells of a secret (``…_KEY``, ``…_TOKEN``, ``PGPASSWORD``),
-    and passwords inside URLs under any name.
+    and passwords inside URLs under any name; but for words that are nobody's secret, such as ``postgres``.
     """
     found: set[str] = set()
     for name, value in env.items():
         if names_a_secret(name):
             found.add(value.strip())
         found.update(password for _, password in _USERINFO.findall(value))
-    return sorted((value for value in found if len(value) >= SHORTEST_SECRET), key=lambda it: (-len(it), it))
+    kept = (value for value in found if len(value) >= SHORTEST_SECRET and value not in _WORDS)
+    return sorted(kept, key=lambda it: (-len(it), it))
 
 
 def names_a_secret(name: str) -> bool:
-    return _SECRET_NAME.search(name) is not None
+    return _SECRET_NAME.search(name) is not None and _PLACE_NAME.search(name) is None
 
 
 def _passes(name: str, value: str, pass_env: Sequence[str]) -> bool:

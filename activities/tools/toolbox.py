@@ -10,6 +10,7 @@ from activities.threads import in_thread
 from activities.tools.definitions import TOOLS, RunCommand, read_input
 from activities.tools.outcome import CommandAnswer, ToolOutcome
 from activities.tools.perform import EDITING
+from activities.tools.placeholders import demand_no_placeholder
 from activities.tools.turn import Turn
 from orchex.domain.errors import EditRefused
 from orchex.domain.turn import ToolUseBlock
@@ -20,7 +21,8 @@ class ToolBox:
 
     A command first has the set before it written. ``trusted`` (a runbook): the first call that fails, a command's
     exit code included, ends the turn, and the calls after it are answered "not run". Otherwise the turn goes on, but
-    runs no command over edits that were refused. ``owned`` are the globs that unlock protected files.
+    runs no command over edits that were refused, and writes nothing that stands for a secret. ``owned`` are the globs
+    that unlock protected files.
     """
 
     def __init__(
@@ -49,6 +51,8 @@ class ToolBox:
             return
         try:
             given = read_input(call.name, call.input)
+            if not self._protection.trusted:
+                await in_thread(demand_no_placeholder, turn.edits, given)
         except EditRefused as refusal:
             turn.refuse(call, refusal, edits=TOOLS.get(call.name) in EDITING)
             return

@@ -91,6 +91,19 @@ def test_a_password_in_a_url_is_a_secret_under_any_name() -> None:
     assert secret_values({"SOME_URL": "postgres://me:hunter2hunter2@db/x"}) == ["hunter2hunter2"]
 
 
+def test_where_something_is_opens_nothing() -> None:
+    where = {
+        "AUTH_SERVICE_HOST": "auth.example.org",
+        "TOKEN_FILE": "/run/token-file",
+        "SSH_AUTH_SOCK": "/tmp/ssh/agent",
+    }
+    assert secret_values(where) == []
+
+
+def test_words_of_many_projects_are_no_secrets() -> None:
+    assert secret_values({"PGPASSWORD": "postgres", "DATABASE_URL": "postgres://postgres:postgres@localhost/x"}) == []
+
+
 def test_ordinary_and_short_values_are_no_secrets() -> None:
     assert (
         secret_values({"PATH": "/usr/bin:/bin", "PWD": "/home/somebody", "KEYBOARD": "qwertyuiop", "API_KEY": "short"})

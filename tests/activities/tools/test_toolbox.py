@@ -337,3 +337,47 @@ async def test_a_key_is_known_for_one_where_a_long_line_is_cut(root: Path, box: 
     (root / "long.txt").write_text("x" * 1_990 + " ghp_0123456789abcdefghijABCDEFGHIJ012345 " + "y" * 500 + "\n")
     outcomes = await box.perform([call("view", path="long.txt")])
     assert "ghp_" not in said(outcomes)[0]
+
+
+MARK = "[redacted]"
+
+
+@pytest.mark.parametrize("trusted", [False], indirect=True)
+async def test_what_stands_for_a_secret_is_not_written_in_its_place(box: ToolBox, root: Path, shell: Shell) -> None:
+    (root / "config.py").write_text('URL = "postgres://app:hunter2hunter2@db/app"\nX = 1\n')
+    before = (root / "config.py").read_bytes()
+    for one in (
+        call("create", path="config.py", file_text=f'URL = "postgres://{MARK}@db/app"\nX = 2\n'),
+        call("create", path="new.py", file_text=f"{MARK}\n"),
+        replace("X = 1", f"X = '{MARK}'", path="config.py"),
+        call("insert", path="config.py", insert_line=1, insert_text=f"# {MARK}"),
+        call("apply_patch", patch=f"--- a/config.py\n+++ b/config.py\n@@ -2 +2 @@\n-X = 1\n+X = '{MARK}'\n"),
+        call("run_command", command=f"echo {MARK} > config.py"),
+    ):
+        [outcome] = await box.perform([one])
+        assert outcome.failed, one.name
+        assert "stands for a secret" in outcome.block.content
+    assert (root / "config.py").read_bytes() == before
+    assert not (root / "new.py").exists()
+    assert shell.seen == []
+
+
+@pytest.mark.parametrize("trusted", [False], indirect=True)
+async def test_what_holds_the_word_already_can_be_edited(box: ToolBox, root: Path) -> None:
+    (root / "log.py").write_text(f'HIDDEN = "{MARK}"\nX = 1\n')
+    outcomes = await box.perform(
+        [
+            replace("X = 1", "X = 2", path="log.py"),
+            call("create", path="log.py", file_text=f'SHOWN = "{MARK}"\nX = 3\n'),
+            replace(f'"{MARK}"', f"'{MARK}'", path="log.py"),
+        ]
+    )
+    assert not any(outcome.failed for outcome in outcomes), said(outcomes)
+    assert (root / "log.py").read_text() == f"SHOWN = '{MARK}'\nX = 3\n"
+
+
+@pytest.mark.parametrize("trusted", [True], indirect=True)
+async def test_a_runbook_may_write_any_word(box: ToolBox, root: Path) -> None:
+    [outcome] = await box.perform([call("create", path="new.py", file_text=f"{MARK}\n")])
+    assert not outcome.failed
+    assert (root / "new.py").read_text() == f"{MARK}\n"
