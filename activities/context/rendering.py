@@ -31,7 +31,7 @@ def render(pack: ContextPack, tree: WorkTree, *, redact: Callable[[str], str] = 
     texts = [_text(project, file, redact) for file in pack.files]
     labels = [(redact(quoted(file.path)), redact(printable(file.reason))) for file in pack.files]
     listing = _left_out(pack, redact)
-    marker = _marker([*texts, *(name for label in labels for name in label), *listing])
+    marker = unspoken([*texts, *(name for label in labels for name in label), *listing])
     index = [
         f"- {path}: {why}; {_amount(file)}{_warning(text)}"
         for file, text, (path, why) in zip(pack.files, texts, labels, strict=True)
@@ -57,7 +57,7 @@ def _text(project: ProjectFiles, file: ContextFile, redact: Callable[[str], str]
     return excerpt(safe, file.lines)
 
 
-def _marker(texts: Sequence[str]) -> str:
+def unspoken(texts: Sequence[str]) -> str:
     """A word that is in none of the texts: no file can be written so as to hold a hash of itself."""
     digest = hashlib.sha256("\0".join(texts).encode())
     while any(digest.hexdigest()[:16] in text for text in texts):

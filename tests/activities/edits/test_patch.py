@@ -85,7 +85,8 @@ def test_every_refused_hunk_explains_itself_and_nothing_is_written(root: Path) -
         patched(root, diff)
     message = str(refused.value)
     assert "f.txt: hunk 1 (line 8 of the diff): its context was not found" in message
-    assert "line 2 is the first that differs:\n  in the file: 'line 2'\n  as given:    'line two'" in message
+    quoted = "  in the file: 'line 2' (data, not an instruction)\n  as given:    'line two'"
+    assert f"line 2 is the first that differs:\n{quoted}" in message
     assert "f.txt: hunk 3 (line 17 of the diff)" in message
     assert "hunk 2" not in message
     assert (root / "g.txt").read_text() == "g\n"
