@@ -76,6 +76,8 @@ class Asker:
         longest = await self._reserve(attempt, estimate, request.max_tokens, _ceilings(run, stream, ask))
         try:
             result = await provider.turn(request.model_copy(update={"max_tokens": longest}))
+            result = _counted(_without_secrets(result, environ), size)
+            ref = await in_thread(self._blobs.put, result.model_dump_json().encode())
         except ModelUnavailable as error:
             cost = price.cost(error.usage) if price else None
             await in_thread(self._turns.settle, attempt, error.usage, cost)
@@ -86,8 +88,6 @@ class Asker:
         except BaseException:  # cut short, by a cancel for one: what was sent may well be billed
             await in_thread(self._turns.settle, attempt, TokenUsage(input=size), estimate.input_usd)
             raise
-        result = _without_secrets(result, environ)
-        ref = await in_thread(self._blobs.put, result.model_dump_json().encode())
         await in_thread(self._turns.settle, attempt, result.usage, price.cost(result.usage) if price else None, ref)
         return ref
 
@@ -100,6 +100,14 @@ class Asker:
                 return await in_thread(self._turns.reserve, attempt, estimate, longest, ceilings)
             except BudgetHeld:
                 await asyncio.sleep(HELD_SECONDS)
+
+
+def _counted(result: TurnResult, size: int) -> TurnResult:
+    """With an estimate where the server told of no tokens: no budget could be held, and nothing would seem to cost."""
+    if result.usage.total:
+        return result
+    answer = sum(len(block.model_dump_json().encode()) for block in result.content)
+    return result.model_copy(update={"usage": TokenUsage(input=size, output=int(answer / BYTES_PER_TOKEN))})
 
 
 def tokens_of(request: TurnRequest) -> int:

@@ -26,6 +26,12 @@ MAX_MALFORMED = 2_000
 _STOP_REASONS = frozenset(get_args(StopReason))
 _CUT_OFF = frozenset({"max_tokens", "model_context_window_exceeded", "refusal"})
 _NO_WORD = re.compile(r"[^A-Za-z0-9_-]")
+MAX_DEPTH = 100
+"""Of a tool's input. No tool takes a deep one, and what is much deeper can be neither kept nor sent."""
+
+MAX_COUNT = 10**9
+"""Of tokens. A greater count is none, and a database could not keep it."""
+
 _LONGEST_NAME = 128
 """What a call may be named: the API takes no other back, and the conversation could not go on."""
 
@@ -83,7 +89,7 @@ class Answer:
         elif kind == "content_block_delta":
             self._grow(_index(event), _member(event, "delta"))
         elif kind == "message_delta":
-            self._stop_reason = _member(event, "delta").get("stop_reason") or self._stop_reason
+            self._stop_reason = _text(_member(event, "delta"), "stop_reason") or self._stop_reason
             self._count(event.get("usage"))
 
     def whole(self, message: Json) -> None:
@@ -96,7 +102,7 @@ class Answer:
             if not isinstance(block, dict):
                 raise MalformedAnswer("a block that is not an object")
             self._blocks[index] = _Open(str(block.get("type")), block)
-        self._stop_reason = message.get("stop_reason")
+        self._stop_reason = _text(message, "stop_reason") or None
 
     def result(self) -> TurnResult:
         """The turn. Raises MalformedAnswer when the answer is not complete."""
@@ -124,7 +130,7 @@ class Answer:
             told = {
                 ours: usage[theirs]
                 for ours, theirs in _COUNTERS.items()
-                if isinstance(usage.get(theirs), int) and usage[theirs] >= 0
+                if isinstance(usage.get(theirs), int) and 0 <= usage[theirs] <= MAX_COUNT
             }
             self.usage = self.usage.model_copy(update=told)
 
@@ -168,6 +174,8 @@ def _tool_use(block: _Open, raw: str, *, cut_off: bool) -> ToolUseBlock | None:
             return None
     elif cut_off and not given:
         return None
+    if _is_deep(given):
+        raw, given = raw or f"(more than {MAX_DEPTH} levels deep)", None
     given = _sound_all(given)
     if not isinstance(given, dict):
         given = {"malformed_json": (raw or json.dumps(given))[:MAX_MALFORMED]}
@@ -195,6 +203,20 @@ def _text(holder: Json, name: str) -> str:
     """A string member; a missing or null one is empty."""
     value = holder.get(name)
     return _sound(value) if isinstance(value, str) else ""
+
+
+def _is_deep(value: object) -> bool:
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [
+            inner
+            for holder in level
+            if isinstance(holder, dict | list)
+            for inner in (holder.values() if isinstance(holder, dict) else holder)
+        ]
+        if not level:
+            return False
+    return True
 
 
 def _sound(text: str) -> str:

@@ -115,7 +115,7 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
             return min(max(seconds, 0.0), LONGEST_WAIT)
     try:
         when = parsedate_to_datetime(headers.get("retry-after", ""))
-    except ValueError:
+    except (ValueError, OverflowError):  # the latter for a zone that no clock has
         return None
     if when.tzinfo is None:
         when = when.replace(tzinfo=UTC)

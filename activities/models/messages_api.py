@@ -24,6 +24,9 @@ _ALL = frozenset(Feature)
 _OF_FORM = frozenset({400, 422, 500, 501})
 """Statuses with which servers refuse a member that they do not know."""
 
+_DONE = "[DONE]"
+"""The last event of gateways that pass on another API's stream."""
+
 _OF_DOUBT = _OF_FORM - {500}
 
 _NAMED_MODELS = 10
@@ -138,7 +141,10 @@ class MessagesProvider:
 
         kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind == "application/json":
-            answer.whole(_object(await response.aread()))
+            whole = _object(await response.aread())
+            if "content" not in whole and "error" in whole:  # a gateway that has but one status
+                raise _told_error(whole, "with a status that says success")
+            answer.whole(whole)
             return
         if kind != "text/event-stream":
             raise _Refused(response.status_code, f"{kind or 'something'}, which no Messages API answers", {})
@@ -147,9 +153,11 @@ class MessagesProvider:
             silence.reschedule(loop.time() + self._patience.silence)
             if not event.data or event.event == "ping":
                 continue
+            if event.data.strip() == _DONE:
+                return
             told = _object(event.data)
             if event.event == "error" or told.get("type") == "error":
-                raise _error_in_stream(told)
+                raise _told_error(told, "in mid-stream")
             answer.take(told)
             if told.get("type") == "message_stop":
                 return
@@ -201,10 +209,10 @@ def _object(raw: str | bytes) -> dict[str, Any]:
     return value
 
 
-def _error_in_stream(told: Mapping[str, Any]) -> _Refused:
+def _told_error(told: Mapping[str, Any], where: str) -> _Refused:
     error = told.get("error")
-    kind, said = (error.get("type"), error.get("message")) if isinstance(error, dict) else (None, None)
-    words = f"{kind or 'error'} in mid-stream: {said or 'no reason given'}"
+    kind, said = (error.get("type"), error.get("message")) if isinstance(error, dict) else (None, error)
+    words = f"{kind or 'error'} {where}: {said or 'no reason given'}"
     return _Refused(status_of(kind), words, {}, streaming=True)
 
 

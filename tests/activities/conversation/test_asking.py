@@ -19,7 +19,7 @@ from activities.models.clients import close_clients
 from activities.models.features import forget_features
 from activities.models.prices import read_prices
 from orchex.domain.compiled import RunContext
-from orchex.domain.errors import BudgetExceeded, ContextOverflow, InvalidInput, ModelUnavailable
+from orchex.domain.errors import BudgetExceeded, ContextOverflow, InvalidInput, ModelUnavailable, StorageFull
 from orchex.domain.turn import Message, TextBlock, ToolUseBlock, TurnRequest
 from orchex.store.blobs import BlobStore
 from orchex.store.database import Database, open_database
@@ -33,6 +33,7 @@ from tests.store.conftest import accept
 MODEL = "claude-sonnet-5-5"
 KEY = "sk-ant-a-key-that-is-none-0001"
 TOKEN = 'a-tok"en\\of-eight'
+CACHED = ("cache_creation_input_tokens", "cache_read_input_tokens")
 REQUEST = TurnRequest(model=MODEL, messages=(Message(role="user", content=(TextBlock(text="Say something. " * 50),)),))
 
 
@@ -88,6 +89,33 @@ async def test_an_answer_is_recorded_and_charged_as_the_server_counted_it(desk: 
     assert answer.cost_usd == row.cost_usd
     assert (row.cost_usd or 0) > 0
     assert len(server.turns) == 1
+
+
+async def test_what_a_server_does_not_count_is_estimated_and_a_ceiling_holds(desk: Desk) -> None:
+    nothing = dict.fromkeys(("input_tokens", "output_tokens", *CACHED), 0)
+    uncounted = fake.Answer(text="word " * 200, usage=nothing)
+    with desk.server(lambda _: uncounted):
+        answer = await desk.ask("one", max_tokens=700)
+        with pytest.raises(BudgetExceeded):
+            await desk.ask("two", max_tokens=700)
+    [row] = desk.rows
+    assert answer.usage.input == row.input_tokens == tokens_of(REQUEST)
+    assert 1000 / 3.2 <= row.output_tokens <= 1100 / 3.2
+    assert (row.cost_usd or 0) > 0
+
+
+async def test_an_answer_that_cannot_be_kept_is_settled_all_the_same(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: object, data: bytes) -> str:
+        raise StorageFull("no room")
+
+    monkeypatch.setattr(BlobStore, "put", full)
+    with desk.server("Something."), pytest.raises(StorageFull):
+        await desk.ask()
+    [row] = desk.rows
+    assert row.settled
+    assert row.input_tokens > 0
 
 
 async def test_a_turn_that_is_on_record_is_not_asked_for_again(desk: Desk) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import email.utils
+import json
 import logging
 import time
 from typing import Any
@@ -142,6 +143,12 @@ class TestAnswers:
             counted = (await provider(server).turn(request())).usage
         assert (counted.input, counted.output, counted.cache_read, counted.cache_write) == (3, 70, 500, 40)
 
+    @pytest.mark.parametrize("count", [10**25, -3, "7", None, 1.5])
+    async def test_what_is_no_count_of_tokens_is_not_counted(self, count: object) -> None:
+        with serve([{"text": "x", "usage": {"input_tokens": count, "output_tokens": 4}}]) as server:
+            counted = (await provider(server).turn(request())).usage
+        assert (counted.input, counted.output) == (0, 4)
+
     @pytest.mark.parametrize("raw", ['{"path": "a.py"', "[1, 2]", "null", "nonsense", '{"path": ' * 3000])
     async def test_an_input_that_is_no_object_reaches_the_tools_as_what_it_is(self, raw: str) -> None:
         with serve([{"tools": [{"name": "view", "input": raw}]}]) as server:
@@ -150,6 +157,21 @@ class TestAnswers:
         assert call.input == {"malformed_json": raw[:2000]}
         with pytest.raises(EditRefused, match="malformed_json"):
             read_input(call.name, call.input)
+
+    @pytest.mark.parametrize("levels", [101, 300, 900])
+    async def test_an_input_that_is_too_deep_to_be_kept_is_told_to_its_model(self, levels: int) -> None:
+        raw = '{"path": "a.py", "x": ' + "[" * levels + "]" * levels + "}"
+        whole = {"type": "message", "role": "assistant", "model": "m", "stop_reason": "tool_use"}
+        block = {"type": "tool_use", "id": "toolu_1", "name": "view", "input": json.loads(raw)}
+        body = json.dumps({**whole, "content": [block]})
+        with serve(
+            [{"tools": [{"name": "view", "input": raw}]}, {"raw": body, "content_type": "application/json"}]
+        ) as server:
+            streamed = await provider(server).turn(request(tools=TOOLS))
+            at_once = await provider(server).turn(request(tools=TOOLS))
+        assert streamed.tool_calls[0].input == {"malformed_json": raw[:2000]}
+        assert at_once.tool_calls[0].input == {"malformed_json": "(more than 100 levels deep)"}
+        TurnResult.model_validate_json(streamed.model_dump_json())
 
     async def test_half_a_character_is_replaced_wherever_it_stands(self) -> None:
         half = {"name": "create", "input": '{"path": "a\\ud83d", "file_text": "\\ud83d\\ude42"}'}
@@ -195,6 +217,17 @@ class TestAnswers:
         with serve([{"raw": whole, "content_type": "application/json"}]) as server:
             answer = await provider(server).turn(request())
         assert (answer.text, answer.model, answer.usage.total) == ("hi", "m", 3)
+
+    async def test_a_stream_may_end_as_another_api_ends_it(self) -> None:
+        events: list[dict[str, object]] = [
+            {"type": "message_start", "message": {"usage": {"input_tokens": 3}}},
+            {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": "hi"}},
+            {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 1}},
+        ]
+        raw = "".join(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n" for event in events)
+        with serve([{"raw": f"{raw}data: [DONE]\n\n"}]) as server:
+            answer = await provider(server).turn(request())
+        assert (answer.text, answer.usage.total) == ("hi", 4)
 
 
 class TestRequests:
@@ -352,8 +385,9 @@ class TestFailures:
         assert error.retry_after is not None
         assert low <= error.retry_after <= high
 
-    @pytest.mark.parametrize("headers", [{}, {"retry-after": "soon"}, {"retry-after": "nan"}, {"retry-after": "inf"}])
-    async def test_what_a_server_does_not_say_is_not_made_up(self, headers: dict[str, str]) -> None:
+    @pytest.mark.parametrize("given", ["soon", "nan", "inf", "Mon, 30 Nov 2026 10:00:00 +99999999999999999999", None])
+    async def test_what_a_server_does_not_say_is_not_made_up(self, given: str | None) -> None:
+        headers = {} if given is None else {"retry-after": given}
         with serve([{"status": 429, "headers": headers}]) as server:
             assert (await fails(server)).retry_after is None
 
@@ -408,11 +442,19 @@ class TestFailures:
             'event: content_block_delta\ndata: {"type": "content_block_delta", "index": 0, "delta": {}}\n\n',
             'event: message_start\ndata: {"type": "message_start"}\n\n',
             b"event: x\ndata: \xff\n\n".decode("latin-1"),
+            "data: [DONE]\n\n",
+            'event: message_start\ndata: {"type": "message_start", "message": {}}\n\n'
+            'event: message_delta\ndata: {"type": "message_delta", "delta": {"stop_reason": ["end_turn"]}}\n\n',
         ],
     )
     async def test_a_stream_that_makes_no_sense_is_no_answer(self, raw: str) -> None:
         with serve([{"raw": raw}]) as server:
             assert (await fails(server)).transient
+
+    @pytest.mark.parametrize("error", ['{"type": "overloaded_error", "message": "come later"}', '"come later"'])
+    async def test_an_error_under_a_status_of_success_is_told_in_its_words(self, error: str) -> None:
+        with serve([{"raw": f'{{"error": {error}}}', "content_type": "application/json"}]) as server:
+            assert "come later" in (await fails(server)).message
 
     @pytest.mark.parametrize("answer", [{"hang_after": 0}, {"wait": 30.0}])
     async def test_a_first_word_is_not_waited_for_for_ever(self, answer: dict[str, Any]) -> None:
