@@ -4,13 +4,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import text, update
 
 from orchex.domain.access import SYSTEM, Role, Scope, TeamStatus
 from orchex.domain.errors import InsufficientRole, InsufficientScope, InvalidKey, NotFound
 from orchex.store.database import Database, open_database
 from orchex.store.keys import ApiKeys, KeyOwner, create_key, list_keys, read_key, revoke_key, rotate_key
 from orchex.store.lookups import lookups_of
+from orchex.store.tables import ApiKeyRow
 from orchex.store.teams import set_team_status
 from tests.store.cloud import CATALOGUE, SECRET, make_key, make_member, make_team
 
@@ -149,7 +150,7 @@ async def test_the_last_use_is_written_once_a_minute(
     assert None not in seen
     long_ago = datetime.now(UTC) - timedelta(minutes=2)
     with database.write() as session:
-        session.execute(text("UPDATE api_keys SET last_used_at = :at"), {"at": long_ago.replace(tzinfo=None)})
+        session.exec(update(ApiKeyRow).values(last_used_at=long_ago))
     await keys.authenticate(key.key)
     with database.read() as session:
         assert read_key(session, team_id, key.id).last_used_at not in (None, long_ago)
