@@ -38,10 +38,11 @@ async def idempotency_key(request: Request) -> str | None:
 
 
 async def keyed_request(
-    request: Request, key: Annotated[str | None, Depends(idempotency_key)], caller: Caller
+    request: Request, key: Annotated[str | None, Depends(idempotency_key)], caller: Caller, *, personal: bool = False
 ) -> KeyedRequest | None:
-    """Which request of which team this is; none without the header. Raises :class:`Problem` for a body that no route
-    has looked at and that is not JSON.
+    """Which request of which team this is; none without the header. ``personal``: it is the same only when the same
+    member asks, with the same rights. Raises :class:`Problem` for a body that no route has looked at and that is not
+    JSON.
     """
     if key is None:
         return None
@@ -52,7 +53,8 @@ async def keyed_request(
     except ValueError as error:
         raise Problem("malformed_json", "the body is not valid JSON") from error
     method = request.method
-    fingerprint = hashlib.sha256(f"{method} {request.url.path}\n{canonical}".encode()).hexdigest()
+    asker = f"{caller.user_id} {' '.join(sorted(caller.rights))}\n" if personal else ""
+    fingerprint = hashlib.sha256(f"{asker}{method} {request.url.path}\n{canonical}".encode()).hexdigest()
     return KeyedRequest(caller.team_id, f"{method} {route}", key, fingerprint)
 
 

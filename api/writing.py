@@ -21,12 +21,15 @@ async def write_once(
     key: str | None,
     status: int,
     change: Callable[[Session], BaseModel],
+    *,
+    tells_secret: bool = False,
 ) -> Response:
     """Answer with what ``change`` returns. With a ``key``, a second time is answered alike and changes nothing.
 
-    An error that ``change`` raises undoes everything, the use of the key too.
+    An answer that ``tells_secret`` is given again to nobody but whom it was given to: ``change``, which looks at what
+    its caller may have, is not called again. An error that ``change`` raises undoes everything, the use of the key too.
     """
-    keyed = await keyed_request(request, key, caller)
+    keyed = await keyed_request(request, key, caller, personal=tells_secret)
     answer, again = await parts.writing(_carry_out, parts, keyed, status, change)
     return replay(answer) if again else Response(answer.body, answer.status, media_type="application/json")
 

@@ -104,7 +104,7 @@ async def add_key(
         actor = actor_of(caller, request)
         return create_key(session, parts.secret, owner, body.name, scopes, actor, expires_at)
 
-    return await write_once(parts, request, caller, key, 201, change)
+    return await write_once(parts, request, caller, key, 201, change, tells_secret=True)
 
 
 @router.delete("/api-keys/{id}", status_code=204, responses=answers(204))
@@ -143,7 +143,7 @@ async def replace_key(
         _check_scopes(caller, frozenset(read_key(session, caller.team_id, id).scopes))
         return rotate_key(session, parts.secret, caller.team_id, id, actor_of(caller, request), keep_old)
 
-    return await write_once(parts, request, caller, key, 201, change)
+    return await write_once(parts, request, caller, key, 201, change, tells_secret=True)
 
 
 def _check_scopes(caller: Caller, scopes: frozenset[Scope]) -> None:
@@ -153,6 +153,7 @@ def _check_scopes(caller: Caller, scopes: frozenset[Scope]) -> None:
         raise InsufficientScope(
             f"this key does not have {', '.join(beyond)}, and cannot give that to another",
             hint="Leave these scopes out, or use a key that has them.",
+            required=" ".join(beyond),
         )
 
 

@@ -83,7 +83,7 @@ async def add_webhook(
             disabled=body.disabled,
         )
 
-    return await write_once(parts, request, caller, key, 201, change)
+    return await write_once(parts, request, caller, key, 201, change, tells_secret=True)
 
 
 @router.get("/webhooks", response_model=Page[Endpoint], responses=answers(200, 400, headers={200: ("Link",)}))
@@ -183,7 +183,7 @@ async def replace_secret(
     def change(session: Session) -> NewEndpoint:
         return rotate_secret(session, parts.secret, caller.team_id, id, actor_of(caller, request), keep_old)
 
-    return await write_once(parts, request, caller, key, 201, change)
+    return await write_once(parts, request, caller, key, 201, change, tells_secret=True)
 
 
 @router.post("/webhooks/{id}/test", response_model=Trial, responses=answers(200))

@@ -20,7 +20,9 @@ a start may take: two writes that wait their ten seconds, and Temporal's patienc
 
 @dataclass(frozen=True)
 class KeyedRequest:
-    """``fingerprint`` is a SHA-256, in hex, over what must be the same: method, path and body."""
+    """``fingerprint`` is a SHA-256, in hex, over what must be the same: method, path and body,
+    and, of an answer that is not for everybody in the team, who asks.
+    """
 
     team_id: str
     route: str

@@ -9,6 +9,7 @@ from sqlalchemy import update
 from sqlmodel import col
 from temporalio.testing import WorkflowEnvironment
 
+from orchex.domain.access import Role, Scope
 from orchex.settings import Settings
 from orchex.store.tables import IdempotencyRow
 from tests.api.serving import NOWHERE, Served, Team, serving
@@ -115,3 +116,26 @@ def test_a_server_that_died_before_its_answer_leaves_one_execution_to_whoever_as
             session.exec(update(IdempotencyRow).where(col(IdempotencyRow.key) == "k").values(claimed_at=long_ago))
         assert post(client, "k").json()["id"] == made
         assert len(client.get("/v1/executions").json()["data"]) == 1
+
+
+def test_a_secret_is_told_again_to_none_but_whom_it_was_told(api: Served, team: Team) -> None:
+    """Or a lesser key would get an owner's, for no more than guessing what a script calls its request."""
+    repeated = {"Idempotency-Key": "set-up"}
+    lesser = api.office.key(team.id, team.users[Role.OWNER], frozenset({Scope.KEYS_WRITE}))
+    for path, body in (
+        ("/v1/api-keys", {"name": "ci"}),
+        (None, {"expireOldAfter": 60}),
+        ("/v1/webhooks", {"url": "https://hooks.example.com/a"}),
+    ):
+        with api.client(team.key) as client:
+            if path is None:
+                path = f"/v1/api-keys/{client.post('/v1/api-keys', json={'name': 'x'}).json()['id']}/rotate"
+            first = client.post(path, json=body, headers=repeated)
+            again = client.post(path, json=body, headers=repeated)
+        assert (first.status_code, again.status_code, again.json()) == (201, 201, first.json())
+        told = first.json().get("key") or first.json()["secret"]
+        for key in (team.keys[Role.ADMIN], team.keys[Role.MEMBER], lesser):
+            with api.client(key) as client:
+                answer = client.post(path, json=body, headers=repeated)
+            assert answer.status_code in (403, 422)
+            assert told not in answer.text
