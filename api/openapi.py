@@ -29,11 +29,22 @@ HEADERS: dict[str, dict[str, Any]] = {
     "RateLimit-Reset": {"description": "The older form.", "schema": {"type": "string"}},
     "Content-Range": {"description": "RFC 9110, 14.4.", "schema": {"type": "string"}},
     "Accept-Ranges": {"description": "`bytes`.", "schema": {"type": "string"}},
+    "Accept": {"description": "What bodies may be.", "schema": {"type": "string"}},
+    "Content-Security-Policy": {"description": "What it loads when a browser shows it.", "schema": {"type": "string"}},
+    "X-Accel-Buffering": {"description": "`no`: proxies are not to hold it back.", "schema": {"type": "string"}},
+    "X-Content-Type-Options": {"description": "`nosniff`.", "schema": {"type": "string"}},
     "Content-Disposition": {"description": "The name to keep it under.", "schema": {"type": "string"}},
 }
-_ALWAYS = ("X-Request-Id", "Cache-Control")
+_ALWAYS = ("X-Request-Id", "Cache-Control", "X-Content-Type-Options")
 _WITH_KEY = ("RateLimit", "RateLimit-Policy", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
-_OF_STATUS = {401: ("WWW-Authenticate",), 429: ("Retry-After",), 503: ("Retry-After",), 408: ("Retry-After",)}
+_OF_STATUS = {
+    401: ("WWW-Authenticate",),
+    408: ("Retry-After",),
+    409: ("Retry-After",),
+    415: ("Accept",),
+    429: ("Retry-After",),
+    503: ("Retry-After",),
+}
 
 PROBLEM: dict[str, Any] = {
     "type": "object",
@@ -48,6 +59,7 @@ PROBLEM: dict[str, Any] = {
         "requestId": {"type": "string"},
         "retryable": {"type": "boolean"},
         "retryAfter": {"type": ["integer", "null"], "description": "Seconds."},
+        "required": {"type": "string", "description": "The scope, or scopes, that a key lacks."},
         "errors": {
             "type": "array",
             "items": {

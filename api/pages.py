@@ -9,10 +9,11 @@ from starlette.datastructures import URL
 from starlette.requests import Request
 from starlette.responses import Response
 
+from api.models.base import Digits
 from api.problems import Problem
 from orchex.domain.execution import Wire
 
-Limit = Annotated[int, Query(ge=1, le=100, description="Results per page.")]
+Limit = Annotated[int, Digits, Query(ge=1, le=100, description="Results per page.")]
 """Of a page; 0 and 101 are refused, not clamped. Give the parameter the default 50."""
 
 DEFAULT_LIMIT = 50

@@ -17,6 +17,7 @@ from orchex.domain.errors import (
     AccessDenied,
     Conflict,
     IdempotencyKeyReused,
+    InsufficientScope,
     InvalidInput,
     InvalidManifest,
     NotFound,
@@ -78,7 +79,7 @@ KINDS: dict[str, Kind] = {
     "concurrency_limited": Kind(
         429, "Too much at once", "As much as the plan allows is going on already.", retryable=True
     ),
-    "internal": Kind(500, "Internal error", "A fault in Orchex. The log knows it by `requestId`."),
+    "internal": Kind(500, "Internal error", "A fault in Orchex. The log knows it by `requestId`.", retryable=True),
     "engine_unavailable": Kind(503, "Engine unavailable", "Temporal does not answer.", retryable=True),
     "database_unavailable": Kind(503, "Database unavailable", "The database does not answer.", retryable=True),
     "billing_unavailable": Kind(503, "Billing unavailable", "The payment provider does not answer.", retryable=True),
@@ -191,6 +192,8 @@ def _ours(error: OrchexError) -> Problem:
 
 
 def _members(error: OrchexError) -> dict[str, Any]:
+    if isinstance(error, InsufficientScope):
+        return {"required": error.required}
     if not isinstance(error, QuotaExceeded):
         return {}
     resets_at = error.resets_at.isoformat(timespec="seconds").replace("+00:00", "Z")

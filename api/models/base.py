@@ -50,6 +50,16 @@ Time = Annotated[AwareDatetime, BeforeValidator(_time), Field(strict=False), Aft
 """A moment, given as text with its offset, taken in UTC."""
 
 
+def _digits(value: object) -> object:
+    if isinstance(value, str) and not (value.isascii() and value.isdecimal()):  # " 1", "1_0" and "1.0" would be taken
+        raise ValueError("is not a whole number in digits")
+    return value
+
+
+Digits = BeforeValidator(_digits)
+"""Of a number in an address: ``Annotated[int, Digits, …]``."""
+
+
 def shown(pattern: str) -> dict[str, JsonValue]:
     """For a ``Text`` with a pattern, which the JSON Schema would not show otherwise: ``json_schema_extra=shown(…)``."""
     return {"pattern": pattern}

@@ -79,6 +79,9 @@ class OptionsInput(Input):
     )
 
 
+Value = bool | int | Annotated[float, Field(allow_inf_nan=False)] | Annotated[Text, Field(max_length=10_000)]
+
+
 class ExecutionInput(Input):
     """A ``task`` in plain language, or streams of a ``manifest`` (YAML text; all of them when none is named)."""
 
@@ -88,6 +91,9 @@ class ExecutionInput(Input):
     )
     streams: list[Annotated[Text, Field(min_length=1, max_length=64)]] = Field(
         default_factory=list, max_length=1000, description="Of the manifest; all of them when none is named."
+    )
+    inputs: dict[Label, Value] = Field(
+        default_factory=dict, max_length=100, description="Values for the manifest's inputs, beside its own defaults."
     )
     context: ContextInput = Field(default_factory=ContextInput)
     options: OptionsInput = Field(default_factory=OptionsInput)
@@ -111,6 +117,8 @@ class ExecutionInput(Input):
             raise PydanticCustomError("task_or_manifest", "give either a task or a manifest")
         if self.manifest is None and self.streams:
             raise PydanticCustomError("streams_without_manifest", "streams are those of a manifest, and there is none")
+        if self.manifest is None and self.inputs:
+            raise PydanticCustomError("inputs_without_manifest", "inputs are those of a manifest, and there is none")
         if self.manifest is not None and (self.context.files or self.context.depth):
             raise PydanticCustomError("context_of_manifest", "the manifest says itself which files its streams look at")
         return self

@@ -28,7 +28,7 @@ _TYPES = {"patch": "text/x-diff; charset=utf-8", "log": "text/plain; charset=utf
 _ANY = "application/octet-stream"
 """A changed file is somebody's: no browser is to make anything of it."""
 _RANGE = re.compile(r"bytes=(\d{0,15})-(\d{0,15})")
-_SENT = ("ETag", "Accept-Ranges", "Content-Disposition")
+_SENT = ("ETag", "Accept-Ranges", "Content-Disposition", "Content-Security-Policy")
 
 
 @router.get(

@@ -1,6 +1,7 @@
 """An execution's journal: as a stream of server-sent events, or by the page."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Annotated
@@ -10,6 +11,7 @@ from starlette.responses import Response, StreamingResponse
 
 from api.auth import Caller, check_key
 from api.heads import ASKED
+from api.models.base import Digits
 from api.models.executions import EventPage
 from api.negotiation import prefers
 from api.openapi import answers
@@ -31,6 +33,7 @@ LOOK_UP_SECONDS = 1.0
 RECONNECT_MS = 1000
 MAX_SEQUENCE = 2**31 - 1
 _NUMBER = "^[0-9]{0,9}$"
+_DIGITS = re.compile("[0-9]{1,10}")
 _FRAME = {
     "type": "object",
     "description": "One event of the stream.",
@@ -46,14 +49,16 @@ _FRAME = {
 @router.get(
     "/executions/{id}/events",
     response_model=EventPage,
-    responses=answers(200, content={200: {EVENT_STREAM: {"schema": _FRAME}}}),
+    responses=answers(200, headers={200: ("X-Accel-Buffering",)}, content={200: {EVENT_STREAM: {"schema": _FRAME}}}),
 )
 async def get_events(
     request: Request,
     caller: Reading,
     parts: ThisServer,
     id: str,
-    after: Annotated[int | None, Query(ge=0, le=MAX_SEQUENCE, description="A sequence number, exclusive.")] = None,
+    after: Annotated[
+        int | None, Digits, Query(ge=0, le=MAX_SEQUENCE, description="A sequence number, exclusive.")
+    ] = None,
     last_event_id: Annotated[
         str | None,
         Header(description="As `after`; sent by a client that reconnects.", json_schema_extra={"pattern": _NUMBER}),
@@ -120,7 +125,7 @@ def _frame(event: EventDocument) -> bytes:
 def _start(after: int | None, last_event_id: str | None) -> int:
     """Where to go on from; a client that reconnects knows better than the address it began with."""
     if last_event_id:
-        if not (last_event_id.isascii() and last_event_id.isdecimal() and int(last_event_id[:20]) <= MAX_SEQUENCE):
+        if not (_DIGITS.fullmatch(last_event_id) and int(last_event_id) <= MAX_SEQUENCE):
             detail = "is not a sequence number"
             error = {"pointer": "header:Last-Event-ID", "detail": detail, "code": "last_event_id"}
             raise Problem("validation_failed", f"Last-Event-ID {detail}", errors=[error])

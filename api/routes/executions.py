@@ -1,6 +1,8 @@
 """Executions: start, read, list, cancel, decide, resume."""
 
 import asyncio
+import json
+from collections.abc import Mapping
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -13,12 +15,15 @@ from api.negotiation import not_modified
 from api.openapi import answers, link
 from api.pages import DEFAULT_LIMIT, Before, Limit, id_cursor, next_link
 from api.parts import Parts, actor_of, parts_of
+from api.problems import Problem
 from orchex.domain.access import Scope
+from orchex.domain.errors import InvalidInput
 from orchex.domain.execution import Accepted, Execution, ExecutionList, Status
 from orchex.domain.ids import is_execution_id
+from orchex.domain.manifest import Manifest
 from orchex.domain.start import StartOptions, StartRequest
 from orchex.engine.submissions import Submission
-from orchex.manifest import parse_manifest
+from orchex.manifest import parse_manifest, render
 from orchex.store.executions import Acceptance
 
 router = APIRouter(tags=["Executions"])
@@ -89,7 +94,7 @@ def _start_request(body: ExecutionInput, parts: Parts) -> StartRequest:
     options = body.options
     return StartRequest(
         project=parts.projects.folder(body.context.project),
-        manifest=parse_manifest(body.manifest, "manifest") if body.manifest is not None else None,
+        manifest=_manifest(body.manifest, body.inputs) if body.manifest is not None else None,
         streams=tuple(body.streams),
         task=body.task,
         files=tuple(body.context.files),
@@ -98,6 +103,16 @@ def _start_request(body: ExecutionInput, parts: Parts) -> StartRequest:
         options=StartOptions.model_validate(options.model_dump()),
         environ=None,
     )
+
+
+def _manifest(text: str, inputs: Mapping[str, str | float]) -> Manifest:
+    """With its inputs filled in: a truth as ``true`` or ``false``, a number as in JSON."""
+    manifest = parse_manifest(text, "manifest")
+    try:
+        return render(manifest, {name: it if isinstance(it, str) else json.dumps(it) for name, it in inputs.items()})
+    except InvalidInput as error:
+        errors = [{"pointer": "/inputs", "detail": error.message, "code": "inputs"}]
+        raise Problem("validation_failed", error.message, errors=errors) from error
 
 
 @router.get(

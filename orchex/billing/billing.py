@@ -37,7 +37,7 @@ class Billing:
         rank = self._catalogue.rank(self._catalogue.known(plan))
         customer, before = self._customer(team_id)
         change = Change()
-        if plan != before.plan or before.pending_plan:
+        if plan != before.plan or before.pending_plan or before.cancel_at_period_end:
             upgrade = rank > self._catalogue.rank(before.plan)
             change = await self._provider.change(customer, plan, upgrade=upgrade, once=once)
 

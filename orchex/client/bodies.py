@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from pydantic.alias_generators import to_camel
 
-from orchex.client.models import Event, Options
+from orchex.client.models import ExecutionDocument, Options
 from orchex.domain.errors import InvalidInput
 
 T = TypeVar("T")
@@ -20,6 +20,7 @@ def execution_body(
     options: Options | None,
     manifest: str | None,
     streams: Sequence[str],
+    inputs: Mapping[str, str | float] | None,
     environment: str | None,
     depth: str | None,
     project: str | None,
@@ -39,6 +40,7 @@ def execution_body(
             "task": task,
             "manifest": manifest,
             "streams": list(listed("streams", streams)) or None,
+            "inputs": dict(inputs or {}) or None,
             "context": given(context) or None,
             "options": camel(options or {}) or None,
             "metadata": dict(metadata or {}) or None,
@@ -62,11 +64,14 @@ def decision(plan_hash: str, reason: str) -> dict[str, str]:
     return given({"planHash": plan_hash, "reason": reason or None})
 
 
-def waiting_plan(events: Sequence[Event]) -> str:
-    """The hash of the plan that waits. Raises :class:`InvalidInput` when none ever did."""
-    for event in reversed(events):
-        if event.type == "execution.awaiting_approval":
-            return str(event.data.get("planRef", ""))
+def waiting_plan(document: ExecutionDocument) -> str:
+    """The hash of the first plan that waits, else of one that does not any more: then the server says so.
+
+    Raises :class:`InvalidInput` when there is no plan at all.
+    """
+    planned = [stream for stream in document.streams if stream.plan_hash]
+    for stream in (*(it for it in planned if it.status == "awaiting_approval"), *planned):
+        return str(stream.plan_hash)
     raise InvalidInput("the execution does not wait for an approval")
 
 

@@ -95,7 +95,9 @@ class Principal:
         """Raises :class:`InsufficientScope` or :class:`InsufficientRole`."""
         if scope not in self.scopes:
             raise InsufficientScope(
-                f"this key does not have the scope {scope}", hint=f"Use a key that was made with {scope}."
+                f"this key does not have the scope {scope}",
+                hint=f"Use a key that was made with {scope}.",
+                required=scope,
             )
         self.demand_role(least_role(scope))
 

@@ -127,7 +127,13 @@ class InvalidKey(AccessDenied):
 
 
 class InsufficientScope(AccessDenied):
+    """``required`` is the scope that the key was not made for."""
+
     code = "insufficient_scope"
+
+    def __init__(self, message: str, *, hint: str = "", required: str) -> None:
+        super().__init__(message, hint=hint)
+        self.required = required
 
 
 class InsufficientRole(AccessDenied):

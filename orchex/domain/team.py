@@ -68,13 +68,16 @@ class AuditEntry(Wire):
 MAX_NAME = 80
 MAX_EMAIL = 254
 """Characters; RFC 5321 leaves no room for a longer address."""
+_JOINERS = re.compile("[\u200c\u200d]")
+"""They are written in names of some languages, and in some emoji."""
+
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 
 
 def display_name(text: str) -> str:
     """A name of a team, a person or a key, without the spaces around it. Raises :class:`ValueError`."""
     name = text.strip()
-    if not 1 <= len(name) <= MAX_NAME or not name.isprintable():
+    if not 1 <= len(name) <= MAX_NAME or not _JOINERS.sub("", name).isprintable():
         raise ValueError(f"a name has 1 to {MAX_NAME} printable characters")
     return name
 

@@ -1,9 +1,13 @@
 """Starting, reading, listing and cancelling executions over HTTP."""
 
+import re
+
 import pytest
 
 from api.models.executions import EXAMPLES
+from orchex.store.blobs import BlobStore
 from orchex.store.executions import Executions
+from orchex.store.tables import ExecutionRow
 from tests.api.serving import Served, Team
 from tests.api.stories import accept, end
 
@@ -37,6 +41,58 @@ def test_the_examples_of_the_reference_are_accepted(api: Served, team: Team, exa
     with api.client(team.key) as client:
         answer = client.post("/v1/executions", json=example)
         assert answer.status_code == 202, answer.text
+
+
+GREETING = """
+name: greeting
+version: 1.0.0
+description: greet ${{ inputs.who }}
+model: runbook
+inputs:
+  who: {type: string}
+  times: {type: number, default: 1}
+  loud: {type: boolean, default: false}
+streams:
+  greet:
+    description: greet
+    plan: |
+      1. Greet
+
+         ```sh
+         greet "${{ inputs.who }}" ${{ inputs.times }} ${{ inputs.loud }}
+         ```
+"""
+
+
+def test_a_manifest_s_inputs_are_filled_in(api: Served, team: Team) -> None:
+    with api.client(team.key) as client:
+        body = {"manifest": GREETING, "inputs": {"who": "Ada", "times": 2, "loud": True}}
+        answer = client.post("/v1/executions", json=body)
+        assert answer.status_code == 202, answer.text
+    with api.office.database.read() as session:
+        spec = str(session.get_one(ExecutionRow, answer.json()["id"]).spec)
+    stream = re.search(r"'plan_ref': '([0-9a-f]{64})'", spec)
+    assert stream is not None
+    plan = BlobStore(api.parts.engine.home / "blobs").get_text(stream[1])
+    assert 'greet "Ada" 2 true' in plan
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({"manifest": GREETING}, "/inputs"),
+        ({"manifest": GREETING, "inputs": {"who": "Ada", "whom": "Bob"}}, "/inputs"),
+        ({"manifest": GREETING, "inputs": {"who": "Ada", "times": "often"}}, "/inputs"),
+        ({"manifest": GREETING, "inputs": {"who": ["Ada"]}}, "/inputs/who"),
+        ({"task": "greet", "inputs": {"who": "Ada"}}, ""),
+    ],
+)
+def test_inputs_that_are_wrong_start_nothing(api: Served, team: Team, body: object, pointer: str) -> None:
+    with api.client(team.key) as client:
+        answer = client.post("/v1/executions", json=body)
+        assert (answer.status_code, answer.json()["code"]) == (422, "validation_failed")
+        assert answer.json()["errors"][0]["pointer"].startswith(pointer)
+        assert client.get("/v1/executions").json()["data"] == []
 
 
 def test_what_its_owner_has_just_read_is_not_found_by_another_team(api: Served, team: Team) -> None:

@@ -35,7 +35,8 @@ def test_a_new_key_is_shown_once_and_works(api: Served, team: Team) -> None:
     assert shown == {name: value for name, value in made.items() if name != "key"}
     with api.client(made["key"]) as client:
         assert client.get("/v1/usage/current").status_code == 200
-        assert code(client.get("/v1/executions")) == (403, "insufficient_scope")
+        refused = client.get("/v1/executions")
+        assert (*code(refused), refused.json()["required"]) == (403, "insufficient_scope", "executions:read")
 
 
 def test_a_replayed_answer_brings_the_same_key_and_the_store_does_not_hold_it(api: Served, team: Team) -> None:

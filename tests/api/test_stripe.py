@@ -130,6 +130,9 @@ def test_what_is_cancelled_ends_when_stripe_says_so(client: httpx2.Client, wire:
     reference = subscribe(client, wire)
     assert client.post(URL, json={"cancelAtPeriodEnd": True}).json()["cancelAtPeriodEnd"] is True
     assert wire.subscriptions[reference]["cancel_at_period_end"] is True
+    assert client.post(URL, json={"plan": client.get(URL).json()["plan"]}).json()["cancelAtPeriodEnd"] is False
+    assert wire.subscriptions[reference]["cancel_at_period_end"] is False
+    assert client.post(URL, json={"cancelAtPeriodEnd": True}).json()["cancelAtPeriodEnd"] is True
     wire.subscriptions[reference]["status"] = "canceled"
     for _ in range(2):
         tell(client, wire.notice("customer.subscription.deleted", wire.subscriptions[reference]))

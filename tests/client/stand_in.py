@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 KEY = "orchex_sk_stand_in"
-_START_MEMBERS = {"task", "manifest", "streams", "context", "options", "metadata"}
+_START_MEMBERS = {"task", "manifest", "streams", "inputs", "context", "options", "metadata"}
 _CONTEXT_MEMBERS = {"files", "environment", "depth", "project"}
 _OPTIONS = {"dryRun", "maxSteps", "timeout", "model", "apply", "approval", "maxTokens", "maxCostUsd"}
 
@@ -215,6 +215,8 @@ class _Handler(BaseHTTPRequestHandler):
             case "POST", ["cancel"]:
                 self.stand_in.emit(parts[1], "execution.cancelled")
                 return 202, entry.document
+            case "POST", ["approve"]:
+                return 200, entry.document
             case "GET", ["events"]:
                 return self._events(seen, entry)
             case "GET", ["artifacts", name]:

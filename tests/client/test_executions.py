@@ -170,6 +170,19 @@ def test_cancel_answers_how_it_stands(server: StandIn, client: OrchexClient) -> 
     assert server.requests("POST", "/cancel")[0].body == {"reason": "enough"}
 
 
+def test_the_plan_that_waits_is_approved_and_no_other(server: StandIn, client: OrchexClient) -> None:
+    execution = client.execute(manifest="name: two", inputs={"who": "Ada", "times": 2})
+    stream = {"description": "", "status": "awaiting_approval"}
+    waiting = [{**stream, "id": "a", "planHash": "a" * 64}, {**stream, "id": "b", "planHash": "b" * 64}]
+    document = server.executions[execution.id].document
+    document["streams"] = waiting
+    execution.approve()
+    document["streams"] = [{**waiting[0], "status": "running"}, waiting[1]]
+    execution.approve()
+    assert [seen.body["planHash"][0] for seen in server.requests("POST", "/approve")] == ["a", "b"]
+    assert server.seen[0].body["inputs"] == {"who": "Ada", "times": 2}
+
+
 def test_an_answer_that_is_no_document_is_an_error_that_says_so(server: StandIn, client: OrchexClient) -> None:
     server.faults.append(Fault(200, body=b"<html>welcome to the hotel's wifi</html>"))
     with pytest.raises(UnexpectedAnswer, match="GET /executions/exec_1 cannot be read"):

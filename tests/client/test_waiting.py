@@ -5,6 +5,7 @@ from contextlib import contextmanager
 import pytest
 
 from orchex import AuthenticationError, ConnectionFailed, NotFoundError, OrchexClient, WaitTimedOut
+from orchex.client.models import ExecutionDocument
 from orchex.client.sync import following
 from tests.client.stand_in import KEY, Fault, StandIn, eventually
 
@@ -215,6 +216,32 @@ def test_a_server_that_fails_for_a_while_is_put_up_with(server: StandIn, client:
         Fault(0),
     ]
     assert execution.wait().status == "completed"
+
+
+def test_the_document_of_an_end_is_waited_for_like_the_end(
+    server: StandIn, client: OrchexClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    execution = client.execute("a task")
+    played(server, execution.id)
+    ask = following.Follower._document
+    faults = [Fault(503, {"code": "draining", "retryable": True})] * 8
+
+    def document(self: following.Follower) -> ExecutionDocument:
+        if faults:
+            server.faults.append(faults.pop())
+        return ask(self)
+
+    monkeypatch.setattr(following.Follower, "_document", document)
+    assert execution.wait().status == "completed"
+    assert faults == []
+
+
+def test_waiting_no_time_is_a_look(server: StandIn, client: OrchexClient) -> None:
+    execution = client.execute("a task")
+    with pytest.raises(WaitTimedOut):
+        execution.wait(timeout=0)
+    played(server, execution.id)
+    assert execution.wait(timeout=0).status == "completed"
 
 
 def test_waiting_for_nothing_ends_at_once(server: StandIn, client: OrchexClient) -> None:

@@ -31,6 +31,7 @@ class AsyncExecutions:
         options: Options | None = None,
         manifest: str | None = None,
         streams: Sequence[str] = (),
+        inputs: Mapping[str, str | float] | None = None,
         environment: str | None = None,
         depth: str | None = None,
         project: str | None = None,
@@ -39,6 +40,7 @@ class AsyncExecutions:
     ) -> AsyncExecutionHandle:
         """Start a ``task``, or the ``streams`` (all by default) of a ``manifest``, which is YAML text.
 
+        ``inputs`` are values for those that the manifest declares, beside its own defaults.
         ``files`` are paths and patterns relative to the project. ``project`` is the name of one that the server knows.
         The same ``idempotency_key`` starts nothing twice within a day; each call makes one of its own by default, which
         guards its retries.
@@ -49,6 +51,7 @@ class AsyncExecutions:
             options=options,
             manifest=manifest,
             streams=streams,
+            inputs=inputs,
             environment=environment,
             depth=depth,
             project=project,
@@ -108,7 +111,8 @@ class AsyncExecutions:
         Connections that end are taken up again. With ``follow=False``: those there are.
         """
         if follow:
-            async with aclosing(self._follow(execution_id, after, None)) as events:
+            follower = AsyncFollower(self._transport, execution_id, after, Deadline(None, execution_id))
+            async with aclosing(follower.run()) as events:
                 async for event in events:
                     yield event
             return
@@ -126,10 +130,17 @@ class AsyncExecutions:
 
         Raises :class:`~orchex.client.errors.WaitTimedOut` after ``timeout`` seconds; the execution goes on.
         """
-        async with aclosing(self._follow(execution_id, 0, timeout)) as events:
+        deadline = Deadline(timeout, execution_id)
+        if timeout is not None and timeout <= 0:  # a look, and no wait
+            document = await self.document(execution_id)
+            if not document.status.terminal:
+                deadline.check()
+            return document
+        follower = AsyncFollower(self._transport, execution_id, 0, deadline)
+        async with aclosing(follower.run()) as events:
             async for _ in events:
                 pass
-        return await self.document(execution_id)
+        return await follower.document()
 
     async def patch(self, execution_id: str) -> bytes:
         """Its changes as a patch that ``git apply`` takes, stream after stream; empty when there are none."""
@@ -143,14 +154,11 @@ class AsyncExecutions:
 
     async def _decide(self, execution_id: str, verb: str, plan_hash: str | None, reason: str) -> AsyncExecutionHandle:
         if plan_hash is None:
-            plan_hash = waiting_plan([event async for event in self.events(execution_id, follow=False)])
+            plan_hash = waiting_plan(await self.document(execution_id))
         return self._handle(await self._document(post(f"{_path(execution_id)}/{verb}", decision(plan_hash, reason))))
 
     async def _document(self, call: Call) -> ExecutionDocument:
         return await self._transport.model(ExecutionDocument, call)
-
-    def _follow(self, execution_id: str, after: int, timeout: float | None) -> AsyncGenerator[Event, None]:
-        return AsyncFollower(self._transport, execution_id, after, Deadline(timeout, execution_id)).run()
 
     def _handle(self, document: ExecutionDocument) -> AsyncExecutionHandle:
         return AsyncExecutionHandle(self, document)

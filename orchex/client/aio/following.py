@@ -1,7 +1,8 @@
 """An execution's events as they come, whatever becomes of the connection in between."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 
 from pydantic import ValidationError
 
@@ -44,10 +45,11 @@ class AsyncFollower:
             self._deadline.check()
             before, failure = self._after, None
             try:
-                async for event in self._stream() if self._streams else self._page():
-                    yield event
-                    if event.terminal:
-                        return
+                async with aclosing(self._stream() if self._streams else self._page()) as events:
+                    async for event in events:
+                        yield event
+                        if event.terminal:
+                            return
                 if self._after == before:
                     if ended:  # it was before this round, so that no event can have come behind it
                         return
@@ -60,7 +62,18 @@ class AsyncFollower:
                 self._patience.answered()
             await asyncio.sleep(self._deadline.bounded(self._patience.pause(failure)))
 
-    async def _stream(self) -> AsyncIterator[Event]:
+    async def document(self) -> ExecutionDocument:
+        """The document, once the events are through; asked for as patiently as they were."""
+        self._patience.answered()
+        while True:
+            try:
+                return await self._document()
+            except ClientError as error:
+                failure = error
+            self._deadline.check()
+            await asyncio.sleep(self._deadline.bounded(self._patience.pause(failure)))
+
+    async def _stream(self) -> AsyncGenerator[Event, None]:
         """Until the server ends it. A connection whose silence could outlast the deadline is exchanged for another."""
         heard = False
         try:
@@ -86,14 +99,16 @@ class AsyncFollower:
             self._streams = heard or not error.timed_out
             raise
 
-    async def _page(self) -> AsyncIterator[Event]:
+    async def _page(self) -> AsyncGenerator[Event, None]:
         page = (await self._transport.send_once(self._read("/events", {"after": self._after}))).model(EventPage)
         for event in self._new(page.data):
             yield event
 
     async def _has_ended(self) -> bool:
-        document = (await self._transport.send_once(self._read(""))).model(ExecutionDocument)
-        return document.status.terminal
+        return (await self._document()).status.terminal
+
+    async def _document(self) -> ExecutionDocument:
+        return (await self._transport.send_once(self._read(""))).model(ExecutionDocument)
 
     def _listen(self, silence: float) -> Call:
         resumed = {"Last-Event-ID": str(self._after)} if self._after else {}

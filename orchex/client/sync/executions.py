@@ -33,6 +33,7 @@ class Executions:
         options: Options | None = None,
         manifest: str | None = None,
         streams: Sequence[str] = (),
+        inputs: Mapping[str, str | float] | None = None,
         environment: str | None = None,
         depth: str | None = None,
         project: str | None = None,
@@ -41,6 +42,7 @@ class Executions:
     ) -> ExecutionHandle:
         """Start a ``task``, or the ``streams`` (all by default) of a ``manifest``, which is YAML text.
 
+        ``inputs`` are values for those that the manifest declares, beside its own defaults.
         ``files`` are paths and patterns relative to the project. ``project`` is the name of one that the server knows.
         The same ``idempotency_key`` starts nothing twice within a day; each call makes one of its own by default, which
         guards its retries.
@@ -51,6 +53,7 @@ class Executions:
             options=options,
             manifest=manifest,
             streams=streams,
+            inputs=inputs,
             environment=environment,
             depth=depth,
             project=project,
@@ -106,7 +109,8 @@ class Executions:
         Connections that end are taken up again. With ``follow=False``: those there are.
         """
         if follow:
-            with closing(self._follow(execution_id, after, None)) as events:
+            follower = Follower(self._transport, execution_id, after, Deadline(None, execution_id))
+            with closing(follower.run()) as events:
                 for event in events:
                     yield event
             return
@@ -124,10 +128,17 @@ class Executions:
 
         Raises :class:`~orchex.client.errors.WaitTimedOut` after ``timeout`` seconds; the execution goes on.
         """
-        with closing(self._follow(execution_id, 0, timeout)) as events:
+        deadline = Deadline(timeout, execution_id)
+        if timeout is not None and timeout <= 0:  # a look, and no wait
+            document = self.document(execution_id)
+            if not document.status.terminal:
+                deadline.check()
+            return document
+        follower = Follower(self._transport, execution_id, 0, deadline)
+        with closing(follower.run()) as events:
             for _ in events:
                 pass
-        return self.document(execution_id)
+        return follower.document()
 
     def patch(self, execution_id: str) -> bytes:
         """Its changes as a patch that ``git apply`` takes, stream after stream; empty when there are none."""
@@ -141,14 +152,11 @@ class Executions:
 
     def _decide(self, execution_id: str, verb: str, plan_hash: str | None, reason: str) -> ExecutionHandle:
         if plan_hash is None:
-            plan_hash = waiting_plan(list(self.events(execution_id, follow=False)))
+            plan_hash = waiting_plan(self.document(execution_id))
         return self._handle(self._document(post(f"{_path(execution_id)}/{verb}", decision(plan_hash, reason))))
 
     def _document(self, call: Call) -> ExecutionDocument:
         return self._transport.model(ExecutionDocument, call)
-
-    def _follow(self, execution_id: str, after: int, timeout: float | None) -> Generator[Event, None, None]:
-        return Follower(self._transport, execution_id, after, Deadline(timeout, execution_id)).run()
 
     def _handle(self, document: ExecutionDocument) -> ExecutionHandle:
         return ExecutionHandle(self, document)

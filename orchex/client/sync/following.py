@@ -3,7 +3,8 @@
 """An execution's events as they come, whatever becomes of the connection in between."""
 
 import time
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Mapping
+from contextlib import closing
 
 from pydantic import ValidationError
 
@@ -46,10 +47,11 @@ class Follower:
             self._deadline.check()
             before, failure = self._after, None
             try:
-                for event in self._stream() if self._streams else self._page():
-                    yield event
-                    if event.terminal:
-                        return
+                with closing(self._stream() if self._streams else self._page()) as events:
+                    for event in events:
+                        yield event
+                        if event.terminal:
+                            return
                 if self._after == before:
                     if ended:  # it was before this round, so that no event can have come behind it
                         return
@@ -62,7 +64,18 @@ class Follower:
                 self._patience.answered()
             time.sleep(self._deadline.bounded(self._patience.pause(failure)))
 
-    def _stream(self) -> Iterator[Event]:
+    def document(self) -> ExecutionDocument:
+        """The document, once the events are through; asked for as patiently as they were."""
+        self._patience.answered()
+        while True:
+            try:
+                return self._document()
+            except ClientError as error:
+                failure = error
+            self._deadline.check()
+            time.sleep(self._deadline.bounded(self._patience.pause(failure)))
+
+    def _stream(self) -> Generator[Event, None, None]:
         """Until the server ends it. A connection whose silence could outlast the deadline is exchanged for another."""
         heard = False
         try:
@@ -87,13 +100,15 @@ class Follower:
             self._streams = heard or not error.timed_out
             raise
 
-    def _page(self) -> Iterator[Event]:
+    def _page(self) -> Generator[Event, None, None]:
         page = (self._transport.send_once(self._read("/events", {"after": self._after}))).model(EventPage)
         yield from self._new(page.data)
 
     def _has_ended(self) -> bool:
-        document = (self._transport.send_once(self._read(""))).model(ExecutionDocument)
-        return document.status.terminal
+        return (self._document()).status.terminal
+
+    def _document(self) -> ExecutionDocument:
+        return (self._transport.send_once(self._read(""))).model(ExecutionDocument)
 
     def _listen(self, silence: float) -> Call:
         resumed = {"Last-Event-ID": str(self._after)} if self._after else {}
