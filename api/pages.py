@@ -13,7 +13,7 @@ from api.models.base import Digits
 from api.problems import Problem
 from orchex.domain.execution import Wire
 
-Limit = Annotated[int, Digits, Query(ge=1, le=100, description="Results per page.")]
+Limit = Annotated[int, Query(ge=1, le=100, description="Results per page."), Digits]
 """Of a page; 0 and 101 are refused, not clamped. Give the parameter the default 50."""
 
 DEFAULT_LIMIT = 50

@@ -26,7 +26,12 @@ def _storable(text: str) -> str:
     return text
 
 
-Text = Annotated[str, AfterValidator(_storable)]
+def shown(pattern: str) -> dict[str, JsonValue]:
+    """For a ``Text`` with a pattern, which the JSON Schema would not show otherwise: ``json_schema_extra=shown(…)``."""
+    return {"pattern": pattern}
+
+
+Text = Annotated[str, AfterValidator(_storable), Field(json_schema_extra=shown("^[^\\u0000]*$"))]
 """A string that every database can keep."""
 
 
@@ -57,9 +62,4 @@ def _digits(value: object) -> object:
 
 
 Digits = BeforeValidator(_digits)
-"""Of a number in an address: ``Annotated[int, Digits, …]``."""
-
-
-def shown(pattern: str) -> dict[str, JsonValue]:
-    """For a ``Text`` with a pattern, which the JSON Schema would not show otherwise: ``json_schema_extra=shown(…)``."""
-    return {"pattern": pattern}
+"""Of a number in an address: ``Annotated[int, …, Digits]``, last, or its bounds would be in no schema."""

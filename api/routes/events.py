@@ -56,9 +56,7 @@ async def get_events(
     caller: Reading,
     parts: ThisServer,
     id: str,
-    after: Annotated[
-        int | None, Digits, Query(ge=0, le=MAX_SEQUENCE, description="A sequence number, exclusive.")
-    ] = None,
+    after: Annotated[int | None, Query(ge=0, le=MAX_SEQUENCE, description="A number, exclusive."), Digits] = None,
     last_event_id: Annotated[
         str | None,
         Header(description="As `after`; sent by a client that reconnects.", json_schema_extra={"pattern": _NUMBER}),
