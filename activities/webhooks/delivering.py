@@ -63,7 +63,7 @@ class Courier:
     async def send(self, target: Target, outgoing: Outgoing) -> Outcome:
         return await send(self._pool, target, outgoing)
 
-    async def record(self, endpoint_id: str, outcomes: list[Outcome], now: datetime) -> bool:
+    async def record(self, endpoint_id: str, outcomes: list[Outcome], now: datetime) -> Target | None:
         return await self._asking(self._drains.record, endpoint_id, outcomes, now)
 
     async def rest(self, endpoint_id: str, outcomes: list[Outcome], now: datetime) -> Rest | None:
@@ -136,6 +136,6 @@ class _Round:
             self._flying[task] = outgoing.delivery_id
 
     async def _write(self, outcomes: list[Outcome]) -> None:
-        if not await self._courier.record(self._endpoint_id, outcomes, self._clock.now):
+        self._target = await self._courier.record(self._endpoint_id, outcomes, self._clock.now)
+        if self._target is None:
             self._waiting.clear()
-            self._target = None

@@ -1,12 +1,13 @@
 """Connections to judged addresses alone, whatever a name stands for a moment later."""
 
+import ssl
 from collections.abc import Iterable
 from typing import Any
 
 import httpcore2
 
 from activities.webhooks.resolving import Resolver
-from orchex.domain.errors import NameUnknown
+from orchex.domain.errors import AddressRefused, NameUnknown
 
 MOST_CONNECTIONS = 1000
 KEPT_CONNECTIONS = 200
@@ -42,7 +43,40 @@ class JudgedNetwork(httpcore2.AsyncNetworkBackend):
         failure: Exception = NameUnknown(f"the name {host!r} has no address")
         for address in await self._resolver.resolve(host, port):
             try:
-                return await self._below.connect_tcp(address, port, timeout, local_address, socket_options)
+                stream = await self._below.connect_tcp(address, port, timeout, local_address, socket_options)
             except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as error:
                 failure = error
+            else:
+                return stream if self._resolver.is_open(address) else _NothingInClear(stream, host)
         raise failure
+
+
+class _NothingInClear(httpcore2.AsyncNetworkStream):
+    """A connection out of the ranges that the operator opened: nothing is said on it before it is encrypted.
+
+    A name that was inside when its endpoint was made may stand for somewhere else by now.
+    """
+
+    def __init__(self, stream: httpcore2.AsyncNetworkStream, host: str) -> None:
+        self._stream = stream
+        self._host = host
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        raise self._refusal()
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        raise self._refusal()
+
+    async def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore2.AsyncNetworkStream:
+        return await self._stream.start_tls(ssl_context, server_hostname, timeout)
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)
+
+    def _refusal(self) -> AddressRefused:
+        return AddressRefused(f"nothing is sent to {self._host} in clear: it is outside the ranges that are open")

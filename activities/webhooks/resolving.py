@@ -2,8 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Any
@@ -11,6 +10,12 @@ from urllib.parse import urlsplit
 
 from orchex.domain.addresses import Network, forbidden
 from orchex.domain.errors import AddressRefused, InvalidInput, NameUnknown
+
+Found = tuple[Any, ...]
+"""As ``socket.getaddrinfo`` has it."""
+
+_THREADS = 128
+"""Names without an answer that keep nobody else waiting: each takes a thread for as long as the system tries."""
 
 LOOK_SECONDS = 3.0
 """How long a name may take while somebody waits for the answer to a request."""
@@ -21,10 +26,12 @@ class Resolver:
     """``allowed`` are ranges of addresses that the operator opened.
 
     Names are looked up in threads of its own: a name server that does not answer must not keep other work waiting.
+    Nor must one name keep others waiting: whoever asks for it meanwhile waits for the same look.
     """
 
     allowed: tuple[Network, ...] = ()
-    _threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(16, "webhook-names"))
+    _threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(_THREADS, "webhook-names"))
+    _looks: dict[tuple[str, int], "Future[list[Found]]"] = field(default_factory=dict)
 
     async def resolve(self, host: str, port: int) -> tuple[str, ...]:
         """The addresses of ``host``, all of them allowed.
@@ -32,9 +39,8 @@ class Resolver:
         Raises :class:`AddressRefused` when any of them is not: a name with both kinds is a trap. Raises
         :class:`NameUnknown` when it has none.
         """
-        loop = asyncio.get_running_loop()
         try:
-            found = await loop.run_in_executor(self._threads, _look_up, host, port)
+            found = _literal(host, port) or await self._look(host, port)
         except (OSError, UnicodeError) as error:
             raise NameUnknown(f"the name {host!r} cannot be resolved: {error}") from error
         addresses = tuple(dict.fromkeys(str(entry[4][0]) for entry in found))
@@ -48,6 +54,13 @@ class Resolver:
                 )
         return addresses
 
+    async def _look(self, host: str, port: int) -> "list[Found]":
+        look = self._looks.get((host, port))
+        if look is None:
+            look = self._looks[host, port] = self._threads.submit(_look_up, host, port)
+            look.add_done_callback(lambda _: self._looks.pop((host, port), None))
+        return await asyncio.shield(asyncio.wrap_future(look))  # others may wait for it when this one waits no more
+
     async def check_url(self, url: str) -> None:
         """Refuse what could never be sent to. A name that nobody knows now may be known by the first event.
 
@@ -60,18 +73,24 @@ class Resolver:
                 addresses = await self.resolve(host, port)
         except (NameUnknown, TimeoutError):
             addresses = ()
-        if parts.scheme != "https" and not self._inside(addresses):
+        if parts.scheme != "https" and not (addresses and all(map(self.is_open, addresses))):
             raise InvalidInput(
                 "a webhook's address begins with https://, unless it is inside a range that the operator allows"
             )
 
-    def _inside(self, addresses: Sequence[str]) -> bool:
-        """Whether all of these are in the ranges that the operator opened."""
-        found = [ip_address(address.partition("%")[0]) for address in addresses]
-        return bool(found) and all(
-            any(one.version == network.version and one in network for network in self.allowed) for one in found
-        )
+    def is_open(self, address: str) -> bool:
+        """Whether it is in one of the ranges that the operator opened."""
+        found = ip_address(address.partition("%")[0])
+        return any(found.version == network.version and found in network for network in self.allowed)
 
 
-def _look_up(host: str, port: int) -> list[tuple[Any, ...]]:
+def _literal(host: str, port: int) -> "list[Found]":
+    """What a host is that is an address in any spelling; nothing for a name. Asks nobody."""
+    try:
+        return list(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST))
+    except OSError:
+        return []
+
+
+def _look_up(host: str, port: int) -> "list[Found]":
     return list(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))

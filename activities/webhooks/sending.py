@@ -17,6 +17,7 @@ from orchex.store.webhooks.endpoints import Target
 
 READ_SECONDS = 1.0
 """How long the body of an answer is read, for the log: what counts is its status."""
+_CLOSE_SECONDS = 5.0
 _PAUSING = (429, 503)
 _AGENT = "Orchex-Webhooks/1"
 
@@ -25,7 +26,7 @@ _AGENT = "Orchex-Webhooks/1"
 class _Answer:
     status_code: int
     reply: str
-    retry_after: str
+    pause: timedelta | None
 
 
 async def send(
@@ -35,8 +36,8 @@ async def send(
     at, begun = datetime.now(UTC), time.monotonic()
     answer, error = None, None
     try:
-        async with asyncio.timeout(patience.total_seconds()):
-            answer = await _post(pool, target, outgoing, at)
+        async with asyncio.timeout(patience.total_seconds()) as limit:
+            answer = await _post(pool, target, outgoing, at, limit)
     except TimeoutError:
         error = f"no answer within {patience.total_seconds():g} s"
     except OrchexError as refused:
@@ -52,21 +53,22 @@ async def send(
         duration=int((time.monotonic() - begun) * 1000),
         error=error[:500] if error else None,
         reply=answer.reply if answer else "",
-        pause=_pause(answer, at) if answer else None,
+        pause=answer.pause if answer else None,
     )
 
 
-async def _post(pool: httpcore2.AsyncConnectionPool, target: Target, outgoing: Outgoing, at: datetime) -> _Answer:
+async def _post(
+    pool: httpcore2.AsyncConnectionPool, target: Target, outgoing: Outgoing, at: datetime, limit: asyncio.Timeout
+) -> _Answer:
+    """``limit`` is for the status; what comes behind it has a time of its own, and takes nothing back."""
     body = outgoing.body.encode()
     headers = {"Content-Type": "application/json", "User-Agent": _AGENT}
     headers |= signed_headers(outgoing.message_id, at, body, target.secrets)
     async with pool.stream("POST", target.url, headers=list(headers.items()), content=body) as response:
+        limit.reschedule(asyncio.get_running_loop().time() + READ_SECONDS + _CLOSE_SECONDS)
         found = {name.lower(): value for name, value in response.headers}
-        return _Answer(
-            status_code=response.status,
-            reply=await _beginning(response),
-            retry_after=found.get(b"retry-after", b"").decode("latin-1"),
-        )
+        retry_after = found.get(b"retry-after", b"").decode("latin-1")
+        return _Answer(response.status, await _beginning(response), _pause(response.status, retry_after, at))
 
 
 async def _beginning(response: httpcore2.Response) -> str:
@@ -83,17 +85,17 @@ async def _beginning(response: httpcore2.Response) -> str:
     return content[:REPLY_BYTES].decode("utf-8", "replace").replace("\0", "�")
 
 
-def _pause(answer: _Answer, now: datetime) -> timedelta | None:
-    """What ``Retry-After`` asks for (RFC 9110, 10.2.3): seconds, or a date."""
-    if answer.status_code not in _PAUSING or not answer.retry_after:
+def _pause(status_code: int, retry_after: str, now: datetime) -> timedelta | None:
+    """What ``Retry-After`` asks for (RFC 9110, 10.2.3): seconds, or a date; null for what is neither."""
+    text = retry_after.strip()
+    if status_code not in _PAUSING or not text:
         return None
-    text = answer.retry_after.strip()
     if text.isascii() and text.isdigit():
         pause = timedelta(seconds=min(int(text[:9]), LONGEST_PAUSE.total_seconds()))
     else:
         try:
             date = parsedate_to_datetime(text)
-        except ValueError:
+        except (ValueError, OverflowError):  # the latter for a day or a zone that no calendar has
             return None
         pause = (date if date.tzinfo else date.replace(tzinfo=UTC)) - now
     return min(max(pause, timedelta(0)), LONGEST_PAUSE)

@@ -145,6 +145,8 @@ async def update_webhook(
             )
 
     endpoint = await parts.writing(change)
+    if body.url is not None:  # what was held back for the old one
+        parts.drains.start_soon((id,))
     return Response(
         endpoint.model_dump_json(by_alias=True), headers={"ETag": tag_of(endpoint)}, media_type="application/json"
     )

@@ -67,7 +67,9 @@ class DeliveryStatus(StrEnum):
 
 
 class Endpoint(Wire):
-    """Where a team's events are sent. ``failing_since`` is when the first of an unbroken row of failures was met."""
+    """Where a team's events are sent. ``failing_since`` is when the first of an unbroken row of failures was met;
+    until ``paused_until`` it asked to be left alone.
+    """
 
     id: str
     url: str
@@ -76,6 +78,7 @@ class Endpoint(Wire):
     status: EndpointStatus
     disabled_reason: DisabledReason | None
     failing_since: Moment | None
+    paused_until: Moment | None = None
     previous_secret_expires_at: Moment | None
     created_at: Moment
     updated_at: Moment

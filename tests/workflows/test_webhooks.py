@@ -27,7 +27,7 @@ from orchex.store.database import Database, open_database
 from orchex.store.journal import Journal
 from orchex.store.webhooks.deliveries import list_deliveries
 from orchex.store.webhooks.draining import Drains, Outcome, Rest
-from orchex.store.webhooks.endpoints import create_endpoint, read_endpoint
+from orchex.store.webhooks.endpoints import Target, create_endpoint, read_endpoint
 from tests.api.stories import accept
 from tests.conftest import WORKFLOW_CACHE
 from tests.fakes.webhook_receiver import Receiver, Reply, always, receiving
@@ -45,7 +45,7 @@ class WatchedDrains(Drains):
         super().__init__(database, SECRET)
         self.times: list[datetime] = []
 
-    def record(self, endpoint_id: str, outcomes: Sequence[Outcome], now: datetime) -> bool:
+    def record(self, endpoint_id: str, outcomes: Sequence[Outcome], now: datetime) -> Target | None:
         self.times.extend(now for _ in outcomes)
         return super().record(endpoint_id, outcomes, now)
 

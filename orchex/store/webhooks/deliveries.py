@@ -81,7 +81,7 @@ def redeliver(session: Session, team_id: str, endpoint_id: str, delivery_id: str
 
     Raises :class:`NotFound`, :class:`EndpointDisabled`.
     """
-    _open_endpoint(session, team_id, endpoint_id)
+    _open_endpoint(session, team_id, endpoint_id).paused_until = None  # whoever asks for it knows better
     row = _row(session, endpoint_id, delivery_id, lock=True)
     for name, value in {**_AGAIN, "next_attempt_at": datetime.now(UTC)}.items():
         setattr(row, name, value)
@@ -91,15 +91,17 @@ def redeliver(session: Session, team_id: str, endpoint_id: str, delivery_id: str
 
 
 def recover(session: Session, team_id: str, endpoint_id: str, window: Window, actor: Actor) -> Recovery:
-    """Send again what failed or was cancelled in the window, and what was never queued: the endpoint was disabled then.
+    """Send again what failed, was cancelled, or waits to be tried again in the window, and what was never queued: the
+    endpoint was disabled then.
 
     Nothing from before the endpoint was there. Raises :class:`NotFound`, :class:`EndpointDisabled`.
     """
     endpoint = _open_endpoint(session, team_id, endpoint_id)
+    endpoint.paused_until = None
     window = window._replace(since=max(window.since, endpoint.created_at))
-    lost = _lost(session, endpoint_id, window)
-    missed = _missed(session, endpoint, window) if len(lost) < RECOVERED_AT_ONCE else []
     now = datetime.now(UTC)
+    lost = _lost(session, endpoint_id, window, now)
+    missed = _missed(session, endpoint, window) if len(lost) < RECOVERED_AT_ONCE else []
     session.exec(
         update(DeliveryRow)
         .where(col(DeliveryRow.id).in_(lost[:RECOVERED_AT_ONCE]))
@@ -124,12 +126,15 @@ def _shown(window: Window) -> dict[str, str]:
     return {"since": window.since.isoformat(), "until": window.until.isoformat()}
 
 
-def _lost(session: Session, endpoint_id: str, window: Window) -> list[str]:
+def _lost(session: Session, endpoint_id: str, window: Window, now: datetime) -> list[str]:
     query = (
         select(DeliveryRow.id)
         .where(
             DeliveryRow.endpoint_id == endpoint_id,
-            col(DeliveryRow.status).in_(_LOST),
+            or_(
+                col(DeliveryRow.status).in_(_LOST),
+                and_(col(DeliveryRow.next_attempt_at) > now, col(DeliveryRow.tries) > 0),
+            ),
             DeliveryRow.created_at >= window.since,
             DeliveryRow.created_at < window.until,
         )

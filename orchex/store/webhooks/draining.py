@@ -86,14 +86,14 @@ class Drains:
             found = tuple(Outgoing(*columns) for columns in session.exec(query))
         return Due(target_of(row, self._secret, now), found)
 
-    def record(self, endpoint_id: str, outcomes: Sequence[Outcome], now: datetime) -> bool:
-        """Write down what came of requests; whether the endpoint may be sent more now."""
+    def record(self, endpoint_id: str, outcomes: Sequence[Outcome], now: datetime) -> Target | None:
+        """Write down what came of requests; where, and with which secrets, the endpoint may be sent more now."""
         with self._database.write() as session:
             endpoint = session.get(EndpointRow, endpoint_id, with_for_update=True)
             if endpoint is None:
-                return False
+                return None
             _write_down(session, endpoint, outcomes, now)
-            return _open(endpoint, now)
+            return target_of(endpoint, self._secret, now) if _open(endpoint, now) else None
 
     def rest(self, endpoint_id: str, outcomes: Sequence[Outcome], now: datetime) -> Rest | None:
         """Write down the last of what came of requests, and let whoever queues the next delivery start a drain, unless

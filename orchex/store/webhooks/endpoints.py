@@ -100,7 +100,10 @@ def update_endpoint(
     description: str | None = None,
     disabled: bool | None = None,
 ) -> Endpoint:
-    """Change what is not null. What is enabled anew has no failures behind it. Raises :class:`NotFound`."""
+    """Change what is not null. What is enabled anew, or is elsewhere, has no failures behind it and is not left alone.
+
+    Raises :class:`NotFound`.
+    """
     row, now = endpoint_row(session, team_id, endpoint_id, lock=True), datetime.now(UTC)
     asked = {"url": url, "events": None if events is None else list(events), "description": description}
     changes: dict[str, Any] = {
@@ -114,7 +117,8 @@ def update_endpoint(
             disable(session, row, DisabledReason.MANUAL, now)
         else:
             row.status, row.disabled_reason = EndpointStatus.ENABLED, None
-            row.failing_since = row.paused_until = None
+    if "url" in changes or changes.get("disabled") is False:
+        row.failing_since = row.paused_until = None
     if changes:
         row.updated_at = now
         write_audit(session, team_id, actor, "webhook.updated", row.id, **changes)
@@ -205,6 +209,7 @@ def told(row: EndpointRow, now: datetime) -> Endpoint:
         status=EndpointStatus(row.status),
         disabled_reason=DisabledReason(row.disabled_reason) if row.disabled_reason else None,
         failing_since=row.failing_since,
+        paused_until=row.paused_until if row.paused_until and row.paused_until > now else None,
         previous_secret_expires_at=max(until for _, until in replaced) if replaced else None,
         created_at=row.created_at,
         updated_at=row.updated_at,

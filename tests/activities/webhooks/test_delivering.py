@@ -1,8 +1,10 @@
 """A drain in its activity, without a workflow around it."""
 
+import asyncio
+import time
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
@@ -12,16 +14,17 @@ from sqlalchemy import event
 from temporalio.testing import ActivityEnvironment
 
 from activities.messages import Drained, DrainEndpoint
-from activities.webhooks.delivering import Courier
+from activities.webhooks.delivering import AT_ONCE, Courier
 from activities.webhooks.network import open_pool
 from activities.webhooks.resolving import Resolver
 from orchex.domain.access import SYSTEM
 from orchex.domain.event import Event, EventType
+from orchex.domain.webhook import DeliveryStatus
 from orchex.store.database import Database, open_database
 from orchex.store.journal import Journal
-from orchex.store.webhooks.deliveries import list_deliveries
+from orchex.store.webhooks.deliveries import Window, list_deliveries, recover, redeliver
 from orchex.store.webhooks.draining import Drains
-from orchex.store.webhooks.endpoints import create_endpoint
+from orchex.store.webhooks.endpoints import create_endpoint, read_endpoint, rotate_secret, update_endpoint
 from tests.api.stories import accept
 from tests.fakes.webhook_receiver import Receiver, always, receiving
 from tests.store.cloud import SECRET, make_team
@@ -107,3 +110,85 @@ async def test_a_drain_ends_when_all_is_sent_and_the_next_event_wakes_another(
         id=f"{execution}:1", type=EventType.EXECUTION_STARTED, at=datetime.now(UTC), data={"streams": ["a"]}
     )
     assert Journal(database).append(execution, (started,)) == (id,)
+
+
+async def test_a_change_holds_for_what_is_still_to_be_sent(database: Database, receiver: Receiver) -> None:
+    """A new secret and a new address, in the middle of a drain."""
+    team = make_team(database)
+    id = endpoint(database, team, f"{receiver.url}/old")
+    execution = accept(database, team)
+    steps = [
+        Event(
+            id=f"{execution}:{step}",
+            type=EventType.STEP_COMPLETED,
+            at=datetime.now(UTC),
+            data={"stream": "a", "index": step, "kind": "work", "title": "It", "status": "completed"},
+        )
+        for step in range(40)
+    ]
+    Journal(database).append(execution, steps)
+
+    def change() -> str:
+        while not receiver.got:
+            time.sleep(0.01)
+        with database.write() as session:
+            update_endpoint(session, team, id, SYSTEM, url=f"{receiver.url}/new")
+            return rotate_secret(session, SECRET, team, id, SYSTEM, timedelta(0)).secret
+
+    receiver.behaviour = always(wait=0.1)
+    secret, _ = await asyncio.gather(asyncio.to_thread(change), drained(database, id))
+    new = [one for one in receiver.got if one.path == "/new"]
+    assert len(new) >= 40 - 3 * AT_ONCE
+    for one in new:
+        one.verified(secret)
+    assert len({one.id for one in receiver.got}) == 40
+
+
+def tell(database: Database, team: str, count: int = 1) -> None:
+    execution = accept(database, team)
+    for number in range(count):
+        at = datetime.now(UTC)
+        told = Event(id=f"{execution}:{number}", type=EventType.EXECUTION_STARTED, at=at, data={"streams": ["a"]})
+        Journal(database).append(execution, (told,))
+
+
+async def test_whoever_asks_for_it_ends_a_pause(database: Database, receiver: Receiver) -> None:
+    team = make_team(database)
+    id = endpoint(database, team, f"{receiver.url}/")
+    receiver.behaviour = always(status=429, headers=(("Retry-After", "86400"),))
+
+    async def paused() -> datetime | None:
+        """After another event, which asks to be left alone again."""
+        tell(database, team)
+        await drained(database, id)
+        with database.read() as session:
+            return read_endpoint(session, team, id).paused_until
+
+    first = await paused()
+    assert first is not None
+    assert first > datetime.now(UTC) + timedelta(hours=23)
+    with database.write() as session:
+        [delivery] = list_deliveries(session, team, id, 10)
+        redeliver(session, team, id, delivery.id, SYSTEM)
+        assert read_endpoint(session, team, id).paused_until is None
+    assert await paused() is not None
+    with database.write() as session:
+        assert update_endpoint(session, team, id, SYSTEM, description="the same place").paused_until is not None
+        elsewhere = update_endpoint(session, team, id, SYSTEM, url=f"{receiver.url}/elsewhere")
+        assert (elsewhere.paused_until, elsewhere.failing_since) == (None, None)
+
+
+async def test_what_waits_to_be_tried_again_is_recovered(database: Database, receiver: Receiver) -> None:
+    team = make_team(database)
+    id = endpoint(database, team, f"{receiver.url}/")
+    receiver.behaviour = always(status=500)
+    tell(database, team, 3)
+    await drained(database, id)
+    receiver.behaviour = always(status=200)
+    window = Window(datetime.now(UTC) - timedelta(hours=1), datetime.now(UTC) + timedelta(seconds=1))
+    for queued in (3, 0):
+        with database.write() as session:
+            assert recover(session, team, id, window, SYSTEM).queued == queued
+    await drained(database, id)
+    with database.read() as session:
+        assert {one.status for one in list_deliveries(session, team, id, 10)} == {DeliveryStatus.SUCCEEDED}

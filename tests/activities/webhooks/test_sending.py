@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import socket
+import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
@@ -106,6 +107,7 @@ async def test_a_body_that_never_comes_does_not_undo_its_status(
     begun = time.monotonic()
     assert (await sent(pool, receiver.url)).succeeded
     assert time.monotonic() - begun < 5
+    assert (await sent(pool, receiver.url, timedelta(seconds=0.5))).succeeded  # the status was there in time
     receiver.behaviour = always(status=500, hang_in_body=30)
     assert not (await sent(pool, receiver.url)).succeeded
 
@@ -130,6 +132,9 @@ async def test_a_gigabyte_in_answer_is_not_read(pool: httpcore2.AsyncConnectionP
         (500, "7", None),
         (429, "Wed, 21 Oct 2015 07:28:00 GMT", 0),
         (429, "Fri, 31 Dec 9999 23:59:59 GMT", 86400),
+        (429, "Wed, 21 Oct 99999999999 07:28:00 GMT", None),
+        (429, "Wed, 21 Oct 2026 07:28:99999999999999 GMT", None),
+        (503, "Wed, 21 Oct 2026 07:28:00 +99999999999999999999", None),
     ],
 )
 async def test_retry_after_is_read_where_it_counts(
@@ -239,6 +244,57 @@ async def test_plain_http_is_for_ranges_that_the_operator_opened() -> None:
     for url in ("http://8.8.8.8/", "http://not-yet.invalid/"):
         with pytest.raises(InvalidInput, match="https"):
             await OPEN.check_url(url)
+
+
+async def test_what_was_open_and_is_not_any_more_gets_nothing_in_clear(
+    monkeypatch: pytest.MonkeyPatch, receiver: Receiver
+) -> None:
+    """A public address, played by a receiver on loopback: it is connected to, and told nothing."""
+    where = ["127.0.0.1", "8.8.8.8"]
+
+    def moved(_host: str, port: int) -> list[tuple[Any, ...]]:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (where.pop(0), port))]
+
+    class Loopback(httpcore2.AnyIOBackend):
+        async def connect_tcp(self, host: str, *given: Any, **more: Any) -> httpcore2.AsyncNetworkStream:
+            assert host == "8.8.8.8"
+            return await super().connect_tcp("127.0.0.1", *given, **more)
+
+    monkeypatch.setattr(resolving, "_look_up", moved)
+    await OPEN.check_url("http://moved.example/")
+    monkeypatch.setattr(httpcore2, "AnyIOBackend", Loopback)
+    async with open_pool(OPEN) as pool:
+        outcome = await sent(pool, f"http://moved.example:{receiver.url.rpartition(':')[2]}/")
+    assert outcome.error is not None
+    assert "in clear" in outcome.error
+    assert not receiver.got
+
+
+async def test_names_without_an_answer_keep_others_waiting_no_longer(
+    monkeypatch: pytest.MonkeyPatch, receiver: Receiver
+) -> None:
+    """However often they are asked for: each takes one thread, and an address none."""
+    answered = threading.Event()
+
+    def silent(_host: str, _port: int) -> list[tuple[Any, ...]]:
+        answered.wait(30)
+        return []
+
+    monkeypatch.setattr(resolving, "_look_up", silent)
+    async with open_pool(OPEN) as pool:
+        dead = [
+            asyncio.create_task(sent(pool, f"https://dead-{number % 20}.example/", timedelta(seconds=20)))
+            for number in range(160)
+        ]
+        try:
+            await asyncio.sleep(0.1)
+            assert (await sent(pool, receiver.url, SHORT)).succeeded
+            monkeypatch.setattr(resolving, "_look_up", Names(**{"living.test": [["127.0.0.1"]]}))
+            port = receiver.url.rpartition(":")[2]
+            assert (await sent(pool, f"http://living.test:{port}/", SHORT)).succeeded
+        finally:
+            answered.set()
+        assert {outcome.succeeded for outcome in await asyncio.gather(*dead)} == {False}
 
 
 async def test_a_name_server_that_does_not_answer_keeps_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
