@@ -10,11 +10,13 @@ from typing import ClassVar, Generic, Protocol, TypeVar
 from anyio import to_thread
 
 from activities.workspaces.layout import admitted, current_folder, find_project
-from orchex.domain.errors import ProjectRefused, StackError
+from orchex.domain.diagnostic import Diagnostic
+from orchex.domain.errors import InvalidManifest, ProjectRefused, StackError
 from orchex.domain.execution import Execution
 from orchex.domain.manifest import Manifest
 from orchex.door.protocol import Orchestrator, Reader
 from orchex.manifest import Check, load_manifest, parse_manifest
+from orchex.manifest.source import printable
 
 PROJECT_VARIABLE = "ORCHEX_PROJECT"
 _PROJECT_HINT = f"Give `project`, the absolute path of the folder to work on, or set {PROJECT_VARIABLE}."
@@ -87,16 +89,26 @@ async def left_within(seconds: float, leaving: asyncio.Event) -> bool:
     return True
 
 
+_YAML = (".yaml", ".yml")
+
+
 def is_yaml_text(given: str) -> bool:
     """Whether it can be the text of a manifest, which a path cannot: it has several lines, or opens a mapping."""
     return "\n" in given.strip() or given.lstrip().startswith("{")
 
 
 def read_manifest(given: str, project: Path | None, check: Check | None = None) -> Manifest:
-    """The manifest in a text, or in the file of that path, from the project or the current folder."""
+    """The manifest in a text, or in the file of that path, from the project or the current folder.
+
+    Raises :class:`InvalidManifest`, also for a file of another kind: what is wrong with a manifest is told in its own
+    words, and a model may be led to ask about files that are nobody's business.
+    """
     if is_yaml_text(given):
         return parse_manifest(given, "manifest", project=project, check=check)
     path = Path(given).expanduser()
+    if path.suffix not in _YAML:
+        reason = "not the name of a manifest: it is a .yaml or .yml file, or the text of one"
+        raise InvalidManifest([Diagnostic(printable(given), 1, 1, "", reason)])
     within = project / path if project else path
     return load_manifest(within if within.exists() else path, project=project, check=check)
 

@@ -17,6 +17,7 @@ from orchex.stack.launch import orchex_argv
 
 Scope = Literal["user", "project"]
 SERVER = "orchex"
+COMMAND = "orchex"
 _WORKSPACE = {"ORCHEX_PROJECT": "${workspaceFolder}"}
 """The editor puts the folder that is open there; the server itself may be started anywhere."""
 
@@ -108,9 +109,13 @@ def chosen(names: Sequence[str]) -> list[Editor]:
     return found
 
 
-def command() -> tuple[str, ...]:
-    """A command line of this very Orchex that works from any folder: the installed command by its absolute path."""
-    script = Path(sys.executable).parent / "orchex"
+def command(scope: Scope) -> tuple[str, ...]:
+    """A command line that works from any folder: of this very Orchex, the installed command by its absolute path; in a
+    file that others share, by its name alone, for theirs is elsewhere.
+    """
+    if scope == "project":
+        return (COMMAND,)
+    script = Path(sys.executable).parent / COMMAND
     if script.is_file() and os.access(script, os.X_OK):
         return (str(script),)
     return orchex_argv()

@@ -2,6 +2,7 @@
 
 import difflib
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -58,6 +59,8 @@ def setup(
             continue
         backup = write(change.file, change.after)
         put(f"{change.editor.title}: wrote {change.file}" + (f"; as it was: {backup}" if backup else ""))
+    if scope == "project" and not remove and shutil.which(editors.COMMAND) is None:
+        put("The entry names `orchex`, which is not on your PATH: `uv tool install` or `pipx install` puts it there.")
     if any(change.before != change.after for change in changes):
         put("Restart the editor, or reload its MCP servers, to have it notice.")
 
@@ -70,7 +73,7 @@ def _change(editor: Editor, file: Path, scope: Scope, remove: bool) -> Change:
         if remove:
             return Change(editor, file, text, document.without(editor.section, SERVER))
         present = document.get(editor.section, SERVER)
-        wanted = _merged(editor.entry(scope, editors.command()), present)
+        wanted = _merged(editor.entry(scope, editors.command(scope)), present)
         after = text if wanted == present else document.merge(editor.section, SERVER, value=wanted)
     except JsoncError as error:
         raise InvalidInput(str(error), hint="Mend the file first; it was left as it is.") from error

@@ -56,11 +56,12 @@ def test_the_entry_is_written_where_the_editor_looks(person: Path, tmp_path: Pat
     project = tmp_path / "work"
     project.mkdir()
     place, section = PLACES[editor, scope]
-    done = run(person, editor, "--scope", scope, "--project", str(project), "--yes")
+    done = run(person, editor, "--scope", scope, "--project", str(project), "--yes", PATH=os.defpath)
     assert done.returncode == 0, done.stderr
     written = json.loads(((person if scope == "user" else project) / place).read_text())
     entry = written[section]["orchex"]
-    assert Path(entry["command"]).is_absolute()
+    assert entry["command"] == ("orchex" if scope == "project" else str(BIN / "orchex"))
+    assert ("not on your PATH" in done.stdout) is (scope == "project")
     assert entry["args"] == ["mcp"]
     if editor == "vscode":
         assert entry["env"] == {"ORCHEX_PROJECT": "${workspaceFolder}"}

@@ -92,7 +92,8 @@ def test_a_client_that_starts_its_servers_in_the_root_is_told_to_name_the_projec
         backend(tmp_path / "home").project(None)
 
 
-@pytest.mark.parametrize("given", ["none.yaml", "/dev/zero", "/etc", "name: x"])
+@pytest.mark.parametrize("given", ["none.yaml", "/dev/zero", "/etc", "name: x", "/etc/passwd"])
 def test_a_manifest_that_cannot_be_read_is_told_as_one(tmp_path: Path, given: str) -> None:
-    with pytest.raises(InvalidManifest):
+    with pytest.raises(InvalidManifest) as raised:
         backend(tmp_path / "home").manifest(given, tmp_path)
+    assert "root" not in str(raised.value)
