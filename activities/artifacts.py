@@ -1,5 +1,7 @@
 """What an execution hands back: its plans, patches, changed files and command logs."""
 
+import hashlib
+import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,12 +9,16 @@ from pathlib import Path
 from activities.logs import step_logs
 from activities.workspaces.diff import Change, changes, patch
 from activities.workspaces.project import ProjectRepository
+from orchex.domain.text import encodable
 from orchex.store.blobs import BlobStore
 from orchex.store.executions import Executions
 from orchex.store.tables import ArtifactRow
 
 MAX_FILES = 2_000
 """Changed files listed one by one; the patch always has them all."""
+MAX_NAME = 400
+"""Characters of an artifact's name."""
+_DIGEST_BYTES = 16
 MAX_KEPT_FILES = 100
 MAX_KEPT_BYTES = 8 * 1024 * 1024
 """What is kept of changed files besides the patch, so that each can be had whole."""
@@ -88,10 +94,19 @@ class ArtifactKeeper:
 def _file(execution_id: str, stream: str, change: Change) -> ArtifactRow:
     return ArtifactRow(
         execution_id=execution_id,
-        name=f"{stream}/files/{change.path}"[:400],
+        name=_name(stream, change.path),
         stream=stream,
         kind="file",
-        path=change.path,
+        path=encodable(change.path),
         action=change.action,
         size=change.size,
     )
+
+
+def _name(stream: str, path: str) -> str:
+    """That of the file; where it is too long, or no text, as much of it as there is room for and a digest of it all."""
+    name = f"{stream}/files/{encodable(path)}"
+    if len(name) <= MAX_NAME and name.endswith(path):
+        return name
+    digest = hashlib.blake2b(os.fsencode(path), digest_size=_DIGEST_BYTES).hexdigest()
+    return f"{name[: MAX_NAME - 2 * _DIGEST_BYTES - 1]}~{digest}"

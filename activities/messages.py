@@ -5,13 +5,14 @@ them first (writing one twice is harmless), so that the journal costs no dispatc
 """
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from orchex.domain.compiled import CompiledCommand, CompiledStream, RunContext
 from orchex.domain.event import Event
 from orchex.domain.execution import Failure
+from orchex.domain.text import encodable
 from orchex.domain.turn import TokenUsage
 
 OPEN_STREAM = "open_stream"
@@ -25,6 +26,10 @@ LAND = "land"
 RECONCILE = "reconcile"
 KEEP_ACCOUNTS = "keep_accounts"
 DELIVER_DUE = "deliver_due"
+
+
+Told = Annotated[str, BeforeValidator(encodable)]
+"""What may name a file of the project: a name may be any bytes, and a message is UTF-8."""
 
 
 class _Message(BaseModel):
@@ -81,7 +86,7 @@ class OpenedStream(Carried):
     plan: PlanOutline | None = None
     model: str | None = None
     context: str | None = None
-    notes: tuple[str, ...] = ()
+    notes: tuple[Told, ...] = ()
 
 
 class Ask(_Message):
@@ -123,7 +128,7 @@ class ProposedPlan(Carried):
 
     plan: PlanOutline | None = None
     transcript: str
-    notes: tuple[str, ...] = ()
+    notes: tuple[Told, ...] = ()
     usage: TokenUsage = TokenUsage()
     cost_usd: float | None = None
     attempts: int = 1
@@ -193,8 +198,8 @@ class StepReport(Carried):
     changed: int = 0
     output: str = ""
     log: str | None = None
-    notes: tuple[str, ...] = ()
-    dropped: tuple[str, ...] = ()
+    notes: tuple[Told, ...] = ()
+    dropped: tuple[Told, ...] = ()
     tests_passed: bool = False
     usage: TokenUsage = TokenUsage()
     cost_usd: float | None = None
@@ -246,7 +251,7 @@ class Land(Carrier):
 class Landed(Carried):
     """``paths`` were written or removed; empty when nothing was left to do."""
 
-    paths: tuple[str, ...] = ()
+    paths: tuple[Told, ...] = ()
     failure: Failure | None = None
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from activities.edits.globs import Globs, compile_globs
 from orchex.domain.errors import InvalidInput
+from orchex.domain.text import encodable
 
 _WILD = re.compile(r"[*?\[{]")
 _BRACES = re.compile(r"\{([^{}]*,[^{}]*)\}")
@@ -27,17 +28,12 @@ class Glob:
 
 def normal(path: str) -> str:
     """Composed Unicode: a manifest may spell a name in another form than the file system does."""
-    return path if path.isascii() else unicodedata.normalize("NFC", shown(path))
-
-
-def shown(path: str) -> str:
-    """A path that can be printed: bytes that are no UTF-8 become the replacement character."""
-    return path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return path if path.isascii() else unicodedata.normalize("NFC", encodable(path))
 
 
 def printable(text: str) -> str:
-    """``shown``, with what is no visible character written out: line ends, controls, marks that turn the writing."""
-    text = shown(text)
+    """``encodable``, with what cannot be seen written out: line ends, controls, marks that turn the writing."""
+    text = encodable(text)
     return text if text.isprintable() else "".join(it if it.isprintable() else _escape(it) for it in text)
 
 

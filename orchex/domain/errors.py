@@ -60,6 +60,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from orchex.domain.diagnostic import Diagnostic
+from orchex.domain.text import encodable
 
 if TYPE_CHECKING:
     from orchex.domain.turn import TokenUsage
@@ -76,8 +77,8 @@ class OrchexError(Exception):
     retryable: bool = False
 
     def __init__(self, message: str, *, hint: str = "") -> None:
-        super().__init__(message)
-        self.message = message
+        self.message = encodable(message)  # it may name a file, whose name may be any bytes
+        super().__init__(self.message)
         self.hint = hint
 
     def __str__(self) -> str:

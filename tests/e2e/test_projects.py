@@ -1,5 +1,6 @@
 """What becomes of a user's own files, folders and repository, end to end."""
 
+import json
 import os
 import subprocess
 import sys
@@ -8,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from activities.commands.namespaces import probe
+from orchex.stack.launch import orchex_argv
 from tests.chaos.harness import Lab, files_of, git
+from tests.cli.conftest import environment
 from tests.e2e.manifests import manifest, write
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
@@ -68,6 +71,55 @@ def test_bytes_modes_links_and_names_survive_an_edit_next_to_them(lab: Lab) -> N
     assert {name: (project / name).read_bytes() for name in odd} == odd | changed
     assert (project / "run.sh").stat().st_mode & 0o777 == 0o755
     assert (project / "link").readlink() == Path("crlf.txt")
+
+
+def test_names_that_are_no_text_are_files_like_others(lab: Lab) -> None:
+    """Named by any bytes: they land, are undone and are told of, as far as text can."""
+    project = lab.project()
+    there, new = os.fsencode(project) + b"/caf\xe9.txt", os.fsencode(project) + b"/bad\xff"
+    Path(os.fsdecode(there)).write_text("hello\n")
+    git(project, "add", "-A")
+    git(project, "commit", "-qm", "as it is")
+    script = """\
+printf 'new\\\\n' > "$(printf 'bad\\\\377')"
+printf 'twin\\\\n' > "$(printf 'bad\\\\376')"
+for f in *.txt; do echo more >> "$f"; done"""
+    outcome = lab.run(manifest(script), project)
+    assert outcome.code == 0, outcome.said
+    assert Path(os.fsdecode(there)).read_text() == "hello\nmore\n"
+    assert Path(os.fsdecode(new)).read_text() == "new\n"
+
+    def orchex(*arguments: str) -> str:
+        done = subprocess.run(
+            orchex_argv(*arguments), cwd=project, env=environment(lab.home), capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    assert "+more" in orchex("diff", "latest")
+    result = json.loads(orchex("status", "latest", "--json"))["result"]
+    files = {one["path"]: one for one in result["artifacts"] if one["kind"] == "file"}
+    assert set(files) == {"a.txt", "caf\ufffd.txt", "bad\ufffd"}
+    assert len([one for one in result["artifacts"] if one["path"] == "bad\ufffd"]) == 2
+    assert len({one["name"] for one in result["artifacts"]}) == len(result["artifacts"])
+    orchex("undo", "latest")
+    assert Path(os.fsdecode(there)).read_text() == "hello\n"
+    assert not Path(os.fsdecode(new)).exists()
+    orchex("apply", "latest")
+    assert Path(os.fsdecode(new)).read_text() == "new\n"
+
+
+def test_long_paths_are_told_apart(lab: Lab) -> None:
+    project = lab.project()
+    folder = "/".join(["x" * 121] * 4)
+    outcome = lab.run(manifest(f"mkdir -p {folder}; echo f > {folder}/f.txt; echo g > {folder}/g.txt"), project)
+    assert outcome.code == 0, outcome.said
+    done = subprocess.run(
+        orchex_argv("status", "latest", "--json"), env=environment(lab.home), capture_output=True, text=True, check=True
+    )
+    files = [one for one in json.loads(done.stdout)["result"]["artifacts"] if one["kind"] == "file"]
+    assert sorted(one["path"] for one in files) == [f"{folder}/f.txt", f"{folder}/g.txt"]
+    assert len({one["name"] for one in files}) == 2
 
 
 @needs_mounts
