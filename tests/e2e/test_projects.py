@@ -80,10 +80,11 @@ def test_names_that_are_no_text_are_files_like_others(lab: Lab) -> None:
     Path(os.fsdecode(there)).write_text("hello\n")
     git(project, "add", "-A")
     git(project, "commit", "-qm", "as it is")
-    script = """\
-printf 'new\\\\n' > "$(printf 'bad\\\\377')"
-printf 'twin\\\\n' > "$(printf 'bad\\\\376')"
-for f in *.txt; do echo more >> "$f"; done"""
+    script = r"""
+printf 'new\n' > "$(printf 'bad\377')"
+printf 'twin\n' > "$(printf 'bad\376')"
+for f in *.txt; do echo more >> "$f"; done
+"""
     outcome = lab.run(manifest(script), project)
     assert outcome.code == 0, outcome.said
     assert Path(os.fsdecode(there)).read_text() == "hello\nmore\n"
