@@ -105,7 +105,7 @@ class Conversation:
                 transcript=transcript,
             )
             proposed = await self._ask(PROPOSE_PLAN, request, ProposedPlan, title=PLAN.title)
-            self._events.took(proposed.usage, proposed.cost_usd)
+            self._events.answered(proposed.usage, proposed.cost_usd, proposed.transcript)
             tally = tally.plus(proposed.usage, proposed.cost_usd, proposed.attempts, proposed.notes)
             transcript, turn = proposed.transcript, turn + 1
             unusable = proposed.failure is not None and proposed.failure.code == "plan_invalid"

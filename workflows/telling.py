@@ -25,6 +25,7 @@ class StreamEvents:
         self._stream = stream
         self._step_began: datetime | None = None
         self._step_spent = Tally()
+        self._step_said: str | None = None
 
     def execution_started(self) -> None:
         self._outbox.emit(EventType.EXECUTION_STARTED, streams=[self._stream])
@@ -70,18 +71,20 @@ class StreamEvents:
         started = self._emit(EventType.STEP_STARTED, index=index, kind=entry.kind, title=entry.title)
         self._step_began = started.at
         self._step_spent = Tally()
+        self._step_said = None
         return started
 
     def _step_took(self) -> int:
         """Milliseconds since the step began: what is counted as its computing."""
         return int((workflow.now() - self._step_began).total_seconds() * 1000) if self._step_began else 0
 
-    def took(self, usage: TokenUsage, cost_usd: float | None) -> None:
-        """What one answer within the step took: told also of a step that breaks off."""
+    def answered(self, usage: TokenUsage, cost_usd: float | None, transcript: str | None) -> None:
+        """What one answer within the step took, and all that is said by now: told also of a step that breaks off."""
         self._step_spent = self._step_spent.plus(usage, cost_usd)
+        self._step_said = transcript
 
     def turn(self, index: int, turn: int, report: TurnReport) -> None:
-        self.took(report.usage, report.cost_usd)
+        self.answered(report.usage, report.cost_usd, report.transcript)
         self._emit(
             EventType.STEP_TURN,
             index=index,
@@ -146,9 +149,13 @@ class StreamEvents:
         )
 
     def step_broken(self, entry: Entry, index: int, error: BaseException) -> None:
-        """A step that ended without a report: it was cancelled, or its activity gave up."""
+        """A step that ended without a report: it was cancelled, or its activity gave up.
+
+        ``transcript`` is what was said up to then; it is left out when nothing was, as in a command.
+        """
         cancelled = isinstance(error, asyncio.CancelledError) or is_cancel(error)
         failure = None if cancelled else _failure_behind(error)
+        said = {"transcript": self._step_said} if self._step_said else {}
         self._emit(
             EventType.STEP_COMPLETED,
             index=index,
@@ -159,6 +166,7 @@ class StreamEvents:
             compute_ms=self._step_took(),
             failure=_json(failure),
             **_spent(self._step_spent.usage, self._step_spent.cost_usd),
+            **said,
         )
 
     def finished(self, result: StreamResult) -> None:

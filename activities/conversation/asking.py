@@ -48,7 +48,8 @@ class Asker:
     ) -> Answer:
         """The answer to turn ``key``: the recorded one, else a new one, recorded before anything acts on it.
 
-        Raises :class:`BudgetExceeded` before anything is sent, :class:`ContextOverflow`, :class:`ModelUnavailable`.
+        Raises :class:`BudgetExceeded` and, for a budget that cannot be held, :class:`InvalidInput` before anything is
+        sent; :class:`ContextOverflow`, :class:`ModelUnavailable`.
         """
         recorded = await in_thread(self._turns.answer, key)
         if recorded is None:

@@ -17,7 +17,7 @@ from orchex.cli.patches import coloured, file_changes, stat
 from orchex.cli.saying import Listening
 from orchex.cli.spoken import spoken
 from orchex.cli.summary import plan_lines, row, state
-from orchex.cli.text import clean, has_colour, paint, put
+from orchex.cli.text import clean, has_colour, one_line, paint, put
 from orchex.cli.waiting import document, screen
 from orchex.domain.errors import InvalidInput, NotFound
 from orchex.domain.event import EventType, JournalEntry
@@ -128,9 +128,27 @@ async def _logs(reader: Reader, name: str, chosen: Chosen, transcript: bool) -> 
             view.show(entry)
             _put_output(await _output(reader, entry))
             if transcript and entry.type is EventType.STEP_COMPLETED and entry.data.get("transcript"):
-                name = f"{entry.data['stream']}/{entry.data['index']}.transcript"
-                _put_output("\n".join(spoken(await reader.artifact(entry.execution_id, name))))
+                _put_output(await _said(reader, execution_id, entry.data["stream"], entry.data["index"]))
+    if transcript:
+        await _put_said_so_far(reader, execution_id, view, chosen)
     chosen.demand(view.board)
+
+
+async def _put_said_so_far(reader: Reader, execution_id: str, view: LineView, chosen: Chosen) -> None:
+    """Of the steps that nobody has told the end of: they run, or their workflow is gone."""
+    for stream in view.board.streams.values():
+        for step in stream.steps.values():
+            if step.finished or not chosen.means(stream.id, step.index):
+                continue
+            with suppress(NotFound):  # no answer is on record yet, or it is a command
+                said = await _said(reader, execution_id, stream.id, step.index)
+                view.say(f"said so far in {stream.id}: {one_line(step.title)}")
+                _put_output(said)
+
+
+async def _said(reader: Reader, execution_id: str, stream: str, index: int) -> str:
+    """Raises :class:`NotFound` when nothing was."""
+    return "\n".join(spoken(await reader.artifact(execution_id, f"{stream}/{index}.transcript")))
 
 
 async def _follow_logs(stack: Backend[Orchestrator], orchestrator: Orchestrator, name: str, chosen: Chosen) -> None:

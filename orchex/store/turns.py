@@ -9,7 +9,7 @@ from sqlalchemy import func, update
 from sqlalchemy import select as select_columns
 from sqlmodel import Session, col, select
 
-from orchex.domain.errors import BudgetExceeded
+from orchex.domain.errors import BudgetExceeded, InvalidInput
 from orchex.domain.subscription import PlanCatalogue
 from orchex.domain.turn import TokenUsage
 from orchex.store.database import Database
@@ -115,7 +115,8 @@ class Turns:
         that were never settled, because their worker died, stay counted with the input they had sent.
 
         Raises :class:`BudgetHeld` when other streams may give back enough, :class:`BudgetExceeded` when too little is
-        left for an answer, :class:`QuotaExceeded` when the team's plan includes no more this month.
+        left for an answer, :class:`InvalidInput` when a ceiling is in dollars and a price is not known,
+        :class:`QuotaExceeded` when the team's plan includes no more this month.
         """
         with self._database.write() as session:
             # Locked before anything is summed up: streams of one execution reserve at the same time.
@@ -237,13 +238,14 @@ def _others_hold(session: Session, attempt: Attempt) -> bool:
 
 
 def _room(ceiling: Ceiling, spent: Spent, estimate: Estimate) -> int:
-    """How long an answer may be under one ceiling, in tokens. Raises :class:`BudgetExceeded` for an unknown price."""
+    """How long an answer may be under one ceiling, in tokens. Raises :class:`InvalidInput` for an unknown price."""
     rooms = []
     if ceiling.tokens is not None:
         rooms.append(ceiling.tokens - spent.usage.total - estimate.input)
     if ceiling.cost_usd is not None:
         if spent.cost_usd is None or estimate.input_usd is None or estimate.output_usd is None:
-            raise BudgetExceeded(
+            # No budget that is used up: of such a one somebody may be asked for more, and no sum would do here.
+            raise InvalidInput(
                 f"maxCostUsd of {ceiling.whose} cannot be held: the price of the model is not known",
                 hint="Name its price in the file of ORCHEX_PRICES, or bound maxTokens instead.",
             )

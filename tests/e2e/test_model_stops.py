@@ -124,3 +124,46 @@ def test_a_step_that_got_no_answer_is_where_a_resume_goes_on_without_planning_ag
         assert server.asked_again() == []
     files = files_of(project)
     assert {name: files[name].decode() for name in story.AFTER} == story.AFTER
+
+
+VIEWED = '→ view {"path": "calc.py"}'
+"""What the first turn of the second step calls, as a transcript says it, and nothing else."""
+
+
+def test_what_was_said_before_a_step_broke_off_can_be_read(lab: Lab) -> None:
+    project = story.project(lab)
+    with scripted(lab, once(second_step, Answer(status=401))):
+        outcome = lab.run(story.MANIFEST, project)
+        told = document(lab, outcome)
+        whole = tell(lab, "logs", outcome.execution, "--transcript")
+        step = tell(lab, "logs", outcome.execution, "--transcript", "--step", "3")
+    assert (outcome.code, told["error"]["code"]) == (1, "model_unavailable")
+    assert VIEWED in whole
+    assert VIEWED in step
+    assert "mul is written." not in step
+
+
+def test_what_was_said_so_far_can_be_read_while_the_step_runs_and_after_a_cancel(lab: Lab) -> None:
+    project = story.project(lab)
+    so_far: list[str] = []
+
+    def read_and_cancel() -> None:
+        while not [entry for entry in server.turns if entry.status == 200 and not entry.answered]:
+            time.sleep(0.01)
+        while "view calc.py" not in tell(lab, "logs", "latest"):  # the event rides along with the request
+            time.sleep(0.1)
+        so_far.append(tell(lab, "logs", "latest", "--transcript"))
+        tell(lab, "cancel", "latest")
+
+    with scripted(lab, once(second_step, TRICKLE)) as server:
+        thread = threading.Thread(target=read_and_cancel)
+        thread.start()
+        outcome = lab.run(story.MANIFEST, project)
+        thread.join()
+        afterwards = tell(lab, "logs", outcome.execution, "--transcript")
+    assert outcome.code == 5
+    before, after = so_far[0].split("said so far in s: Mend add\n")
+    assert VIEWED not in before
+    assert VIEWED in after
+    assert VIEWED in afterwards
+    assert "said so far" not in afterwards

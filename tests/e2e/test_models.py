@@ -347,6 +347,26 @@ def test_a_budget_ends_the_execution_before_it_is_overdrawn(lab: Lab) -> None:
     assert 0 < told["metrics"]["tokensUsed"] <= 9000
 
 
+def test_a_bound_on_the_cost_that_cannot_be_held_is_not_put_to_anybody_for_approval(lab: Lab) -> None:
+    """However often it were granted once more, there would be no price to count it by."""
+
+    def stop(line: str) -> None:
+        if "waits for approval" in line:
+            tell(lab, "cancel", "latest")
+
+    project = story.project(lab)
+    bounded = story.MANIFEST.replace("timeout: 240000", "maxCostUsd: 1")
+    bounded = bounded.replace("    constraints", "    model: some-local-model\n    approval: plan\n    constraints")
+    with scripted(lab, models=("some-local-model",)) as server:
+        outcome = lab.run(bounded, project, stop)
+        told = document(lab, outcome)
+    assert (outcome.code, told["error"]["code"], told["error"]["retryable"]) == (1, "validation_failed", False)
+    assert "price of the model is not known" in told["error"]["message"]
+    assert "ORCHEX_PRICES, or bound maxTokens" in told["error"]["hint"]
+    assert "ORCHEX_PRICES, or bound maxTokens" in outcome.said
+    assert server.turns == []
+
+
 def test_a_cassette_replays_the_whole_story_with_neither_key_nor_server(lab: Lab, tmp_path: Path) -> None:
     """On another copy of the project, with other times in the output of its tests."""
     cassette = tmp_path / "cassette.jsonl"

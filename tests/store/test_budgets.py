@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlmodel import select
 
-from orchex.domain.errors import BudgetExceeded
+from orchex.domain.errors import BudgetExceeded, InvalidInput
 from orchex.domain.turn import TokenUsage
 from orchex.store.database import Database, open_database
 from orchex.store.executions import Executions
@@ -197,15 +197,16 @@ def test_a_model_that_costs_nothing_has_a_price(turns: Turns, execution_id: str)
 
 
 def test_a_bound_on_the_cost_cannot_be_held_without_a_price(turns: Turns, execution_id: str) -> None:
-    with pytest.raises(BudgetExceeded, match="price of the model is not known") as raised:
+    with pytest.raises(InvalidInput, match="price of the model is not known") as raised:
         turns.reserve(attempt(execution_id), FREE, 1000, dollars(100))
+    assert not raised.value.retryable
     assert "ORCHEX_PRICES" in raised.value.hint
 
 
 def test_a_bound_on_the_cost_cannot_be_held_after_turns_without_a_price(turns: Turns, execution_id: str) -> None:
     turns.reserve(attempt(execution_id, "k1"), FREE, 1000, NO_BOUND)
     turns.settle(attempt(execution_id, "k1"), TokenUsage(input=1), None, "a" * 64)
-    with pytest.raises(BudgetExceeded, match="not known"):
+    with pytest.raises(InvalidInput, match="not known"):
         turns.reserve(attempt(execution_id, "k2"), PRICED, 1000, dollars(100))
 
 

@@ -1,5 +1,7 @@
 """What a stream does with a model: a plan, turns, a budget."""
 
+import asyncio
+
 import pytest
 from temporalio.exceptions import ApplicationError
 
@@ -206,16 +208,62 @@ async def test_a_step_that_ends_for_want_of_leave_does_not_stay_running(bench: B
     assert (ended["title"], ended["status"], ended["failure"]["code"]) == ("two", "failed", "budget_exceeded")
 
 
-async def test_a_step_that_breaks_off_tells_what_its_turns_took(bench: Bench) -> None:
-    async def stop_at_the_third(call: Call) -> TurnReport:
-        assert isinstance(call.request, TakeTurn)
-        if call.request.turn == 2:
-            raise ApplicationError("it is down", type="model_unavailable", non_retryable=True)
-        return turn_report(call.request, finished=False)
+async def stop_at_the_third(call: Call) -> TurnReport:
+    assert isinstance(call.request, TakeTurn)
+    if call.request.turn == 2:
+        raise ApplicationError("it is down", type="model_unavailable", non_retryable=True)
+    return turn_report(call.request, finished=False)
 
+
+async def test_a_step_that_breaks_off_tells_what_its_turns_took(bench: Bench) -> None:
     bench.host.does("two", stop_at_the_third)
     await bench.run(stream())
     turn = turn_report(bench.host.requests(TakeTurn)[1])
     last = bench.host.data(EventType.STEP_COMPLETED)[-1]
     assert (last["title"], last["status"]) == ("two", "failed")
     assert (last["tokens"], last["cost_usd"]) == (2 * turn.usage.total, 2 * (turn.cost_usd or 0))
+
+
+async def test_a_step_that_breaks_off_tells_what_was_said_before(bench: Bench) -> None:
+    bench.host.does("two", stop_at_the_third)
+    await bench.run(stream())
+    assert bench.host.data(EventType.STEP_COMPLETED)[-1]["transcript"] == "two-1"
+
+
+async def test_a_step_that_is_cancelled_tells_what_was_said_before(bench: Bench) -> None:
+    async def hang_at_the_second(call: Call) -> TurnReport:
+        assert isinstance(call.request, TakeTurn)
+        if call.request.turn == 1:
+            stuck.set()
+            await hang(call)
+        return turn_report(call.request, finished=False)
+
+    stuck = asyncio.Event()
+    bench.host.does("two", hang_at_the_second)
+    handle = await bench.start(stream())
+    await asyncio.wait_for(stuck.wait(), 20)
+    await handle.signal(StreamWorkflow.cancel, CancelRequest(reason="enough"))
+    await handle.result()
+    last = bench.host.data(EventType.STEP_COMPLETED)[-1]
+    assert (last["status"], last["transcript"]) == ("cancelled", "two-0")
+
+
+async def test_a_step_without_an_answer_tells_nothing_of_what_was_said_in_the_one_before(bench: Bench) -> None:
+    bench.host.does("two", give_up("model_unavailable"))
+    await bench.run(stream())
+    one, two = bench.host.data(EventType.STEP_COMPLETED)[-2:]
+    assert one["transcript"] == "one-0"
+    assert "transcript" not in two
+
+
+async def test_planning_that_breaks_off_tells_what_was_proposed_before(bench: Bench) -> None:
+    async def stop_at_the_second(call: Call) -> ProposedPlan:
+        assert isinstance(call.request, ProposePlan)
+        if call.request.turn == 1:
+            raise ApplicationError("it is down", type="model_unavailable", non_retryable=True)
+        return rejected()
+
+    bench.host.does(PROPOSE_PLAN, stop_at_the_second)
+    await bench.run(stream())
+    [plan] = bench.host.data(EventType.STEP_COMPLETED)
+    assert (plan["status"], plan["transcript"]) == ("failed", "told")
