@@ -68,6 +68,8 @@ class Text:
         Line ends that the new content states itself (it holds a carriage return) are taken as they are.
         """
         kinds = {end for end in self.lines.ends if end}
+        if self.bom:
+            content = content.removeprefix("\ufeff")  # it has one
         if "\r" not in content and len(kinds) == 1:
             content = content.replace("\n", kinds.pop())
         try:

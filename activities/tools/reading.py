@@ -70,11 +70,17 @@ def search(edits: EditSet, call: Search) -> str:
     pattern = _compiled(call)
     folder = _place(call.path)
     names = _paths(edits, folder) or ([call.path] if edits.read(call.path) else [])
-    matches = (match for name in names for match in _matches(edits, name, pattern))
-    shown = list(islice(matches, MAX_MATCHES + 1))
+    if not names and edits.tree.status(folder) is None:
+        raise EditRefused(f"{call.path}: no such file or folder")
+    large: list[str] = []
+    matches = (match for name in names for match in _matches(edits, name, pattern, large))
+    shown = list(islice(matches, MAX_MATCHES + 1)) or [f"no line matches {call.pattern!r}"]
     if len(shown) > MAX_MATCHES:
         shown[MAX_MATCHES:] = [f"… more than {MAX_MATCHES} matches: narrow the pattern or the path"]
-    return "\n".join(shown) or f"no line matches {call.pattern!r}"
+    if large:
+        more = f" and {len(large) - 1} more" if len(large) > 1 else ""
+        shown.append(f"… not searched, being over 1 MB: {encodable(large[0])}{more}")
+    return "\n".join(shown)
 
 
 def _place(path: str) -> tuple[str, ...]:
@@ -105,12 +111,16 @@ def _paths(edits: EditSet, folder: tuple[str, ...]) -> list[str]:
     return sorted(names)
 
 
-def _matches(edits: EditSet, name: str, pattern: "re2._Regexp[str]") -> list[str]:
+def _matches(edits: EditSet, name: str, pattern: "re2._Regexp[str]", large: list[str]) -> list[str]:
+    """Those in one file; its name goes into ``large`` when it is not looked at for its size."""
     try:
         file = edits.read(name)
     except EditRefused:
         return []
-    if file is None or len(file.data) > _MAX_SEARCHED_BYTES or b"\0" in file.data[:8000]:
+    if file is None or b"\0" in file.data[:8000]:
+        return []
+    if len(file.data) > _MAX_SEARCHED_BYTES:
+        large.append(name)
         return []
     lines = enumerate(without_key_lines(Text.decode(file.data).lines.texts), start=1)
     return [f"{encodable(name)}:{number}: {_cut(line)}" for number, line in lines if pattern.search(encodable(line))]

@@ -381,3 +381,18 @@ async def test_a_runbook_may_write_any_word(box: ToolBox, root: Path) -> None:
     [outcome] = await box.perform([call("create", path="new.py", file_text=f"{MARK}\n")])
     assert not outcome.failed
     assert (root / "new.py").read_text() == f"{MARK}\n"
+
+
+async def test_a_search_tells_what_it_did_not_look_at(box: ToolBox, root: Path) -> None:
+    (root / "large.txt").write_text("one\n" * 300_000)
+    found, none = said(await box.perform([call("search", pattern="^one$"), call("search", pattern="nowhere")]))
+    assert found == "a.txt:1: one\n… not searched, being over 1 MB: large.txt"
+    assert none == "no line matches 'nowhere'\n… not searched, being over 1 MB: large.txt"
+    [missing] = await box.perform([call("search", pattern="x", path="no/such")])
+    assert (missing.failed, missing.block.content) == (True, "no/such: no such file or folder")
+
+
+async def test_a_byte_order_mark_is_not_doubled(box: ToolBox, root: Path) -> None:
+    (root / "bom.txt").write_bytes(b"\xef\xbb\xbfold\n")
+    await box.perform([call("create", path="bom.txt", file_text="\ufeffnew\n")])
+    assert (root / "bom.txt").read_bytes() == b"\xef\xbb\xbfnew\n"
