@@ -111,6 +111,7 @@ class ProposePlan(Attempted):
     """Ask for a plan. ``goal`` is the reference of the manifest's plan or the task, ``commands`` are run at the end.
 
     ``turn`` counts from 0; ``transcript`` is what was said before, when an earlier proposal could not be used.
+    ``squeeze`` is how far the request is shortened to fit the model.
     """
 
     ask: Ask
@@ -121,10 +122,15 @@ class ProposePlan(Attempted):
     key: str
     turn: int = 0
     transcript: str | None = None
+    squeeze: int = 0
 
 
 class ProposedPlan(Carried):
-    """``plan`` is null when the proposal could not be used; ``transcript`` then ends with the reason, told."""
+    """``plan`` is null when the proposal could not be used; ``transcript`` then ends with the reason, told.
+
+    With a failure of the code ``context_overflow`` nothing is wrong with what was proposed, but that there was no room
+    for it: it is to be asked for again with ``squeeze``, which is harder than before.
+    """
 
     plan: PlanOutline | None = None
     transcript: str
@@ -133,6 +139,7 @@ class ProposedPlan(Carried):
     cost_usd: float | None = None
     attempts: int = 1
     failure: Failure | None = None
+    squeeze: int = 0
 
 
 class StepRequest(Attempted):

@@ -1,6 +1,6 @@
 """The activity that asks a model for a plan."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from temporalio import activity
 
@@ -10,7 +10,7 @@ from activities.commands.redaction import redact
 from activities.conversation import prompts
 from activities.conversation.asking import Answer, Asker
 from activities.conversation.proposals import SCHEMA, estimate, read_proposal
-from activities.conversation.squeezing import HARDEST, squeeze
+from activities.conversation.squeezing import HARDEST, harder, squeeze
 from activities.conversation.transcript import Transcript
 from activities.messages import PROPOSE_PLAN, PlanOutline, ProposedPlan, ProposePlan
 from activities.models.prices import PriceList, prices_of
@@ -20,10 +20,13 @@ from activities.turns import first_message, lacks
 from orchex.domain.errors import ContextOverflow, ModelUnavailable, PlanInvalid
 from orchex.domain.execution import Failure
 from orchex.domain.plan import Plan
-from orchex.domain.turn import Message, TextBlock, ToolResultBlock, TurnRequest
+from orchex.domain.turn import Message, StopReason, TextBlock, ToolResultBlock, TurnRequest
 from orchex.store.blobs import BlobStore
 from orchex.store.environments import Environments
 from orchex.store.turns import Turns
+
+_FULL: StopReason = "model_context_window_exceeded"
+_READ_LESS = "Name fewer files in context.files, lower context.depth, or choose a model that reads more."
 
 
 class PlanActivities:
@@ -50,12 +53,18 @@ class PlanActivities:
         transcript = request.transcript
         if transcript is None:
             transcript = await in_thread(self._begin, request, environ)
-        answer = await self._ask(request, transcript, environ)
-        refused = _refusal(answer)
+        # An answer that ran out of room stays on record, and is not sent back: it would take up the room once more.
+        before = await in_thread(self._transcript.messages, transcript, without=_FULL)
+        answer, level = await self._ask(request, before, environ)
+        failure, notes = _refusal(answer), lacks(answer.result, request.ask.model)
+        if answer.result.stop_reason == _FULL:
+            more = harder(before, level)
+            failure = _without_room(request, again=more is not None)
+            if more is not None:
+                level, notes = more, (*notes, failure.message)
         plan: PlanOutline | None = None
         told: Message | None = None
-        failure: Failure | None = refused
-        if refused is None:
+        if failure is None:
             try:
                 plan = await in_thread(self._accept, request, answer, environ)
             except PlanInvalid as error:
@@ -65,11 +74,12 @@ class PlanActivities:
         return ProposedPlan(
             plan=plan,
             transcript=transcript,
-            notes=lacks(answer.result, request.ask.model),
+            notes=notes,
             usage=answer.usage,
             cost_usd=answer.cost_usd,
             attempts=activity.info().attempt,
             failure=failure,
+            squeeze=level,
         )
 
     def _begin(self, request: ProposePlan, environ: Mapping[str, str]) -> str:
@@ -78,27 +88,34 @@ class PlanActivities:
         text = prompts.plan_request(request.description, goal, request.commands, request.max_steps)
         return self._transcript.begin(first_message(context, redact(text, secret_values(environ))))
 
-    async def _ask(self, request: ProposePlan, transcript: str, environ: Mapping[str, str]) -> Answer:
-        messages = await in_thread(self._transcript.messages, transcript)
-        for level in range(HARDEST + 1):
+    async def _ask(
+        self, request: ProposePlan, before: Sequence[Message], environ: Mapping[str, str]
+    ) -> tuple[Answer, int]:
+        """An answer, and how far the request had to be shortened for it.
+
+        Raises :class:`ModelUnavailable` when it fits the model in no form, and what :meth:`Asker.ask` raises.
+        """
+        for level in range(request.squeeze, HARDEST + 1):
             turn = TurnRequest(
                 model=request.ask.model,
                 system=prompts.PLANNER,
-                messages=squeeze(messages, level),
+                messages=squeeze(before, level),
                 output_schema=SCHEMA,
             )
             try:
-                return await self._asker.ask(request.run, request.stream_id, request.key, request.ask, turn, environ)
+                answer = await self._asker.ask(request.run, request.stream_id, request.key, request.ask, turn, environ)
             except ContextOverflow as error:
                 overflow = error
+                continue
+            return answer, level
         raise ModelUnavailable(
             f"the context of stream {request.stream_id!r} does not fit what {request.ask.model} reads at once: "
             f"{overflow.message}",
-            hint="Name fewer files in context.files, lower context.depth, or choose a model that reads more.",
+            hint=_READ_LESS,
         )
 
     def _accept(self, request: ProposePlan, answer: Answer, environ: Mapping[str, str]) -> PlanOutline:
-        if answer.result.stop_reason in ("max_tokens", "model_context_window_exceeded"):
+        if answer.result.stop_reason == "max_tokens":
             raise PlanInvalid("it was cut off at the length limit of an answer: plan fewer steps, in fewer words")
         plan: Plan = read_proposal(answer.result.text, request.max_steps)
         context_tokens = answer.usage.input + answer.usage.cache_read + answer.usage.cache_write
@@ -120,6 +137,19 @@ def _refusal(answer: Answer) -> Failure | None:
         code="model_refused",
         message=f"the model refused to plan the task: {answer.result.text.strip()[:500] or 'it gave no reason'}",
         hint="Say the task in other words, or choose another model.",
+    )
+
+
+def _without_room(request: ProposePlan, *, again: bool) -> Failure:
+    """Of an answer that ran into the end of the model's window; ``again``: with less of the context it may not."""
+    if again:
+        message = f"the window of {request.ask.model} was full in mid-plan: asked again with less of the context"
+        return Failure(code="context_overflow", message=message, hint=_READ_LESS, retryable=True)
+    return Failure(
+        code="model_unavailable",
+        message=f"what {request.ask.model} reads at once has no room for a plan of stream {request.stream_id!r}, "
+        "however much of the context is left out",
+        hint=_READ_LESS,
     )
 
 

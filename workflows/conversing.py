@@ -36,7 +36,7 @@ MAX_TURNS = 50
 """Of one step; a model that has not finished by then is going in circles."""
 
 MAX_PROPOSALS = 2
-"""A plan that cannot be used is explained to the model once."""
+"""A plan that cannot be used is explained to the model once. One that there was no room for does not count."""
 
 ASK = RetryPolicy(
     initial_interval=timedelta(seconds=1),
@@ -88,7 +88,7 @@ class Conversation:
 
     async def _proposals(self, started_event: str) -> tuple[ProposedPlan, Tally]:
         """The last proposal, and what all of them took."""
-        tally, transcript, turn = Tally(), None, 0
+        tally, transcript, turn, unusable, squeeze = Tally(), None, 0, 0, 0
         while True:
             request = ProposePlan(
                 run=self._run,
@@ -103,13 +103,15 @@ class Conversation:
                 key=f"{workflow.info().workflow_id}/plan/{turn}",
                 turn=turn,
                 transcript=transcript,
+                squeeze=squeeze,
             )
             proposed = await self._ask(PROPOSE_PLAN, request, ProposedPlan, title=PLAN.title)
             self._events.answered(proposed.usage, proposed.cost_usd, proposed.transcript)
             tally = tally.plus(proposed.usage, proposed.cost_usd, proposed.attempts, proposed.notes)
-            transcript, turn = proposed.transcript, turn + 1
-            unusable = proposed.failure is not None and proposed.failure.code == "plan_invalid"
-            if not unusable or turn == MAX_PROPOSALS:
+            transcript, squeeze, turn = proposed.transcript, proposed.squeeze, turn + 1
+            code = proposed.failure.code if proposed.failure else None
+            unusable += code == "plan_invalid"
+            if code not in ("plan_invalid", "context_overflow") or unusable == MAX_PROPOSALS:
                 return proposed, tally
             self._limits.check()
 

@@ -33,6 +33,16 @@ def squeeze(messages: Sequence[Message], level: int) -> tuple[Message, ...]:
     return (_with_less_context(first, _CONTEXT_SHARE[level]), *shortened)
 
 
+def harder(messages: Sequence[Message], level: int) -> int | None:
+    """The next level that makes ``messages`` shorter than ``level`` does; null when none is left that does."""
+    size = _size(squeeze(messages, level))
+    return next((more for more in range(level + 1, HARDEST + 1) if _size(squeeze(messages, more)) < size), None)
+
+
+def _size(messages: Sequence[Message]) -> int:
+    return sum(len(message.model_dump_json()) for message in messages)
+
+
 def _with_less_context(first: Message, share: float) -> Message:
     context, *others = first.content
     if share == 1.0 or not isinstance(context, TextBlock) or not context.cache:

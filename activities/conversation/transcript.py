@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from pydantic import BaseModel, ConfigDict
 
-from orchex.domain.turn import Message, TurnResult
+from orchex.domain.turn import Message, StopReason, TurnResult
 from orchex.store.blobs import BlobStore
 
 
@@ -34,12 +34,14 @@ class Transcript:
         """The transcript ``previous`` with one more exchange."""
         return self._put(Exchange(previous=previous, answer=answer, told=None if told is None else self._message(told)))
 
-    def messages(self, transcript: str) -> tuple[Message, ...]:
-        """All that was said, in order, as the Messages API wants it."""
+    def messages(self, transcript: str, *, without: StopReason | None = None) -> tuple[Message, ...]:
+        """All that was said, in order, as the Messages API wants it; ``without`` exchanges whose answer ended so."""
         said: list[Message] = []
         for exchange in self.exchanges(transcript):
             if exchange.answer is not None:
                 answer = self.answer(exchange.answer)
+                if answer.stop_reason == without:
+                    continue
                 if answer.content:
                     said.append(Message(role="assistant", content=answer.content))
             if exchange.told is not None:

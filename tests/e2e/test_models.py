@@ -281,6 +281,47 @@ def test_a_plan_that_is_none_is_explained_and_proposed_again(lab: Lab, bad: Answ
         well_ended(lab.run(story.MANIFEST, project), project)
 
 
+FULL = Answer(text='{"steps": [{"ti', stop_reason="model_context_window_exceeded")
+
+
+def with_much_to_read(lab: Lab) -> Path:
+    project = story.project(lab)
+    for number in range(6):
+        (project / f"much{number}.py").write_text("MUCH = 'to read'\n" * 400)
+    return project
+
+
+def sizes(server: MessagesServer) -> list[int]:
+    return [len(json.dumps(entry.body["messages"])) for entry in server.turns if "planner" in str(entry.body["system"])]
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_window_that_is_full_in_mid_plan_is_shown_less_of_the_context(lab: Lab, times: int) -> None:
+    project = with_much_to_read(lab)
+    with scripted(lab, once(lambda asked: "planner" in asked.system, FULL, times)) as server:
+        outcome = lab.run(story.MANIFEST, project)
+        told = tell(lab, "logs", outcome.execution, "--transcript", "--step", "1")
+    well_ended(outcome, project)
+    assert len(sizes(server)) == times + 1
+    assert sizes(server) == sorted(set(sizes(server)), reverse=True), "each is shorter than the one before"
+    assert "asked again with less of the context" in outcome.said
+    assert told.count('model: {"steps": [{"ti') == times + 1, "what was cut off is on record too"
+    assert server.asked_again() == []
+
+
+def test_a_window_that_is_full_whatever_is_left_out_is_told_with_what_to_do(lab: Lab) -> None:
+    project = with_much_to_read(lab)
+    with scripted(lab, lambda asked: FULL if "planner" in asked.system else None) as server:
+        outcome = lab.run(story.MANIFEST, project)
+        told = document(lab, outcome)
+    assert (outcome.code, told["error"]["code"]) == (1, "model_unavailable")
+    assert "Name fewer files in context.files" in told["error"]["hint"]
+    assert "fewer steps" not in json.dumps(told["error"])
+    assert len(sizes(server)) == 3
+    assert sizes(server) == sorted(set(sizes(server)), reverse=True)
+    assert told["steps"][0]["status"] == "failed"
+
+
 def test_a_refusal_ends_the_execution_with_its_work_kept(lab: Lab) -> None:
     project = story.project(lab)
     before = files_of(project)

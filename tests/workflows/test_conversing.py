@@ -113,6 +113,22 @@ async def test_a_second_plan_that_cannot_be_used_ends_the_stream(bench: Bench) -
     assert bench.host.titles == []
 
 
+async def test_a_plan_that_there_was_no_room_for_is_asked_for_again_with_less_and_does_not_count(bench: Bench) -> None:
+    async def short_of_room(call: Call) -> ProposedPlan | None:
+        assert isinstance(call.request, ProposePlan)
+        if call.request.squeeze < 3:
+            full = Failure(code="context_overflow", message="full")
+            return ProposedPlan(transcript="full", failure=full, squeeze=call.request.squeeze + 1)
+        return rejected().model_copy(update={"squeeze": 3}) if call.request.turn == 3 else None
+
+    bench.host.does(PROPOSE_PLAN, short_of_room)
+    assert (await bench.run(stream())).outcome == "completed"
+    asked = bench.host.requests(ProposePlan)
+    assert [(request.turn, request.squeeze) for request in asked] == [(0, 0), (1, 1), (2, 2), (3, 3), (4, 3)]
+    assert [request.transcript for request in asked] == [None, "full", "full", "full", "told"]
+    assert len({request.key for request in asked}) == 5
+
+
 async def test_a_refusal_to_plan_is_not_asked_again(bench: Bench) -> None:
     async def refuse(_call: Call) -> ProposedPlan:
         return ProposedPlan(transcript="said", failure=Failure(code="model_refused", message="no"))

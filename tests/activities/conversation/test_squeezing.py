@@ -1,6 +1,6 @@
 """A request that is too long is shortened where it hurts least, and says so."""
 
-from activities.conversation.squeezing import HARDEST, squeeze
+from activities.conversation.squeezing import HARDEST, harder, squeeze
 from orchex.domain.turn import Message, TextBlock, ToolResultBlock
 
 MARK = "0123456789abcdef"
@@ -51,3 +51,14 @@ def test_the_one_file_that_does_not_fit_is_left_out_whole() -> None:
     cut = squeeze(conversation(files=1), HARDEST)[0].content[0]
     assert isinstance(cut, TextBlock)
     assert "<file-" not in cut.text
+
+
+def test_what_comes_next_is_the_level_that_makes_a_difference() -> None:
+    assert [harder(conversation(), level) for level in range(4)] == [1, 2, 3, None]
+    assert [harder(conversation(exchanges=0), level) for level in range(4)] == [2, 2, 3, None]
+
+
+def test_without_anything_to_leave_out_nothing_comes_next() -> None:
+    """A word on what is left out would be longer than that."""
+    first = Message(role="user", content=(TextBlock(text="a.py", cache=True), TextBlock(text="Do it.")))
+    assert harder([first], 0) is None

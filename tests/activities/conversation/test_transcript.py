@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from activities.conversation.transcript import Transcript
 from orchex.domain.errors import NotFound
-from orchex.domain.turn import Message, TextBlock, TurnResult
+from orchex.domain.turn import Message, StopReason, TextBlock, TurnResult
 from orchex.store.blobs import BlobStore
 
 
@@ -27,8 +27,8 @@ def told(text: str) -> Message:
     return Message(role="user", content=(TextBlock(text=text),))
 
 
-def answered(blobs: BlobStore, *texts: str) -> str:
-    result = TurnResult(content=tuple(TextBlock(text=text) for text in texts), stop_reason="end_turn")
+def answered(blobs: BlobStore, *texts: str, stop_reason: StopReason = "end_turn") -> str:
+    result = TurnResult(content=tuple(TextBlock(text=text) for text in texts), stop_reason=stop_reason)
     return blobs.put(result.model_dump_json().encode())
 
 
@@ -64,6 +64,17 @@ def test_an_empty_answer_is_left_out_and_its_neighbours_are_one_message(
     """The API takes no message without content, and no two of one role."""
     ref = transcript.add(transcript.begin(told("do it")), answered(blobs), told("go on"))
     assert said(transcript.messages(ref)) == [("user", ["do it", "go on"])]
+
+
+def test_answers_that_ended_in_a_way_that_is_not_wanted_are_left_out_with_what_they_were_told(
+    transcript: Transcript, blobs: BlobStore
+) -> None:
+    first = transcript.begin(told("plan it"))
+    cut = transcript.add(first, answered(blobs, "well", stop_reason="max_tokens"), told("in fewer words"))
+    last = transcript.add(cut, answered(blobs, "here"), None)
+    assert transcript.messages(cut, without="max_tokens") == transcript.messages(first)
+    assert said(transcript.messages(last, without="max_tokens"))[1:] == [("assistant", ["here"])]
+    assert len(transcript.messages(last)) == 4
 
 
 def test_the_same_words_have_the_same_reference(transcript: Transcript, blobs: BlobStore) -> None:
