@@ -31,8 +31,10 @@ def as_soon_as_it_trickles(server: MessagesServer, lab: Lab, *words: str) -> Ite
     """Run a command when the answer that never ends has begun."""
 
     def wait_and_tell() -> None:
-        while not [entry for entry in server.turns if entry.status == 200 and not entry.answered]:
-            time.sleep(0.01)
+        seen: list[Entry] = []
+        while not any(entry.status == 200 and not entry.answered for entry in seen):
+            seen = list(server.turns)
+            time.sleep(0.5)  # another answer is through by then
         tell(lab, *words)
 
     thread = threading.Thread(target=wait_and_tell)
