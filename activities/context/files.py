@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import islice
 
-from activities.context.patterns import shown
 from activities.edits.paths import WorkTree, describe, split
 from activities.edits.walk import walk
 from orchex.domain.errors import EditRefused
+from orchex.domain.printing import encodable
 
 MAX_FILE_BYTES = 1024 * 1024
 MAX_WALKED = 200_000
@@ -41,7 +41,7 @@ class ProjectFiles:
     def names(self) -> frozenset[str]:
         """The regular files whose names are text."""
         return frozenset(
-            path for path, status in self.entries if status and stat.S_ISREG(status.st_mode) and shown(path) == path
+            path for path, status in self.entries if status and stat.S_ISREG(status.st_mode) and encodable(path) == path
         )
 
     def beneath(self, folder: str) -> Iterable[Entry]:
@@ -73,7 +73,7 @@ class ProjectFiles:
         """Why an entry cannot be a text to read, as far as that is told without opening it; else None."""
         if status is None:
             return "gone since it was listed"
-        if shown(path) != path:
+        if encodable(path) != path:
             return "its name is no UTF-8"
         if not stat.S_ISREG(status.st_mode):
             return f"{describe(status)}, not a file"

@@ -13,6 +13,7 @@ from activities.edits.text import Text
 from activities.edits.walk import walk
 from activities.tools.definitions import List, Search, View
 from orchex.domain.errors import EditRefused
+from orchex.domain.printing import legible, printable
 
 MAX_LINES = 2000
 MAX_CHARACTERS = 20_000
@@ -58,7 +59,7 @@ def list_files(edits: EditSet, call: List) -> str:
     names = _paths(edits, folder)
     if not names and status is None:
         raise EditRefused(f"{call.path}: no such folder")
-    shown = [_printable(name) for name in names[:MAX_ENTRIES]]
+    shown = [printable(name) for name in names[:MAX_ENTRIES]]
     if len(names) > MAX_ENTRIES:
         shown.append(f"… {len(names) - MAX_ENTRIES} more files left out: list a folder beneath {call.path}")
     return "\n".join(shown) or "(no files)"
@@ -112,7 +113,7 @@ def _matches(edits: EditSet, name: str, pattern: "re2._Regexp[str]") -> list[str
     if file is None or len(file.data) > _MAX_SEARCHED_BYTES or b"\0" in file.data[:8000]:
         return []
     lines = enumerate(without_key_lines(Text.decode(file.data).lines.texts), start=1)
-    return [f"{_printable(name)}:{number}: {_cut(line)}" for number, line in lines if pattern.search(_printable(line))]
+    return [f"{printable(name)}:{number}: {_cut(line)}" for number, line in lines if pattern.search(legible(line))]
 
 
 def _compiled(call: Search) -> "re2._Regexp[str]":
@@ -128,13 +129,8 @@ def _compiled(call: Search) -> "re2._Regexp[str]":
 
 
 def _cut(line: str) -> str:
-    line = _printable(line)
+    line = legible(line)
     if len(line) <= MAX_LINE:
         return line
     line = redact(line)  # before it is cut: of a key that is cut in two, the first half would not be known for one
     return f"{line[:MAX_LINE]}… ({len(line) - MAX_LINE} characters left out)" if len(line) > MAX_LINE else line
-
-
-def _printable(text: str) -> str:
-    """Lone surrogates, which stand for bytes that are no text, as the replacement character."""
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
