@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from activities.messages import Heal
 from orchex.domain.plan import Plan
+from orchex.domain.printing import printable
 
 SYSTEM = """\
 You are Orchex's engineer. You change a software project by calling tools, one step of a plan at a time.
@@ -102,6 +103,6 @@ CUT_OFF = "Your answer was cut off at its length limit. Go on where it stopped, 
 def _so_far(changed: Sequence[str]) -> list[str]:
     if not changed:
         return []
-    shown = "\n".join(f"- {path}" for path in changed[:50])
+    shown = "\n".join(f"- {printable(path)}" for path in changed[:50])
     more = f"\n- and {len(changed) - 50} more" if len(changed) > 50 else ""
     return [f"Changed so far:\n{shown}{more}"]
