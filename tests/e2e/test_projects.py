@@ -1,5 +1,6 @@
 """What becomes of a user's own files, folders and repository, end to end."""
 
+import json
 import os
 import subprocess
 import sys
@@ -8,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from activities.commands.namespaces import probe
+from orchex.stack.launch import orchex_argv
 from tests.chaos.harness import Lab, files_of, git
+from tests.cli.conftest import environment
 from tests.e2e.manifests import manifest, write
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
@@ -68,6 +71,49 @@ def test_bytes_modes_links_and_names_survive_an_edit_next_to_them(lab: Lab) -> N
     assert {name: (project / name).read_bytes() for name in odd} == odd | changed
     assert (project / "run.sh").stat().st_mode & 0o777 == 0o755
     assert (project / "link").readlink() == Path("crlf.txt")
+
+
+def test_files_whose_names_are_no_text_land_and_can_be_taken_out_again(lab: Lab) -> None:
+    project = lab.project()
+    cafe, diff, raw = (project / os.fsdecode(name) for name in (b"caf\xe9.txt", b"diff\xe9.txt", b"bad\xff"))
+    for path in (cafe, diff):
+        path.write_text("one\ntwo\nthree\n")
+    git(project, "add", "-A")
+    git(project, "commit", "-qm", "names of another age")
+    before = files_of(project)
+    patch = '```diff\n--- "a/diff\\351.txt"\n+++ "b/diff\\351.txt"\n@@ -1,2 +1,2 @@\n-one\n+ONE\n two\n```'
+    steps = ("for file in caf*; do echo four >> $file; done", patch, "touch $(printf 'bad\\377')")
+    left = "[{command: \"touch $(printf 'left-over\\\\376')\"}]"
+
+    outcome = lab.run(manifest(*steps, commands=left), project)
+    assert outcome.code == 0, outcome.said
+    after = files_of(project)
+    assert after == before | {
+        cafe.name: b"one\ntwo\nthree\nfour\n",
+        diff.name: b"ONE\ntwo\nthree\n",
+        raw.name: b"",
+    }
+    assert r"A bad\xff" in outcome.said
+    assert [entry.data["dropped"] for entry in outcome.entries if entry.data.get("dropped")] == [[r"left-over\xfe"]]
+
+    def tell(*words: str, code: int = 0) -> bytes:
+        argv = orchex_argv(*words, outcome.execution)
+        done = subprocess.run(argv, env=environment(lab.home), capture_output=True, check=False)
+        assert done.returncode == code, done.stderr
+        return done.stdout + done.stderr
+
+    document = json.loads(tell("status", "--json"))
+    files = {one["path"]: one["name"] for one in document["result"]["artifacts"] if one["kind"] == "file"}
+    assert files == {path: f"s/files/{path}" for path in (r"bad\xff", r"caf\xe9.txt", r"diff\xe9.txt")}
+    patch_of_it = tell("diff")
+    assert json.loads(tell("undo", "--json"))["paths"] == sorted(files)
+    assert files_of(project) == before
+    subprocess.run(["git", "apply", "--check", "-"], cwd=project, input=patch_of_it, check=True)
+    assert rb"caf\xe9.txt" in tell("apply")
+    assert files_of(project) == after
+    cafe.write_text("one\ntwo\nthree\nFOUR\n")
+    assert rb"caf\xe9.txt" in tell("undo", code=1)
+    assert cafe.read_text() == "one\ntwo\nthree\nFOUR\n"
 
 
 @needs_mounts
