@@ -1,15 +1,14 @@
 """What an execution hands back: its plans, patches, changed files and command logs."""
 
-import hashlib
-import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from itertools import chain, count
 from pathlib import Path
 
 from activities.logs import step_logs
 from activities.workspaces.diff import Change, changes, patch
 from activities.workspaces.project import ProjectRepository
-from orchex.domain.text import encodable
+from orchex.domain.printing import encodable
 from orchex.store.blobs import BlobStore
 from orchex.store.executions import Executions
 from orchex.store.tables import ArtifactRow
@@ -17,8 +16,6 @@ from orchex.store.tables import ArtifactRow
 MAX_FILES = 2_000
 """Changed files listed one by one; the patch always has them all."""
 MAX_NAME = 400
-"""Characters of an artifact's name."""
-_DIGEST_BYTES = 16
 MAX_KEPT_FILES = 100
 MAX_KEPT_BYTES = 8 * 1024 * 1024
 """What is kept of changed files besides the patch, so that each can be had whole."""
@@ -63,15 +60,16 @@ class ArtifactKeeper:
         self, execution_id: str, stream: str, repository: ProjectRepository, found: Sequence[Change]
     ) -> list[ArtifactRow]:
         """The changed files, the first ones with their content."""
-        rows, room = [], MAX_KEPT_BYTES
+        rows: dict[str, ArtifactRow] = {}
+        room = MAX_KEPT_BYTES
         with repository.objects.reader() as reader:
             for number, change in enumerate(found):
-                row = _file(execution_id, stream, change)
+                row = _file(execution_id, stream, change, rows)
                 if change.oid is not None and number < MAX_KEPT_FILES and change.size <= room:
                     room -= change.size
                     row.blob = self._blobs.put(b"".join(reader.chunks(change.oid)))
-                rows.append(row)
-        return rows
+                rows[row.name] = row
+        return list(rows.values())
 
     def _logs(self, execution_id: str, stream: str) -> list[ArtifactRow]:
         folder = step_logs(self._home, execution_id, stream)
@@ -91,22 +89,23 @@ class ArtifactKeeper:
         return rows
 
 
-def _file(execution_id: str, stream: str, change: Change) -> ArtifactRow:
+def _file(execution_id: str, stream: str, change: Change, taken: Collection[str]) -> ArtifactRow:
+    path = encodable(change.path)
     return ArtifactRow(
         execution_id=execution_id,
-        name=_name(stream, change.path),
+        name=_free(f"{stream}/files/{path}", taken),
         stream=stream,
         kind="file",
-        path=encodable(change.path),
+        path=path,
         action=change.action,
         size=change.size,
     )
 
 
-def _name(stream: str, path: str) -> str:
-    """That of the file; where it is too long, or no text, as much of it as there is room for and a digest of it all."""
-    name = f"{stream}/files/{encodable(path)}"
-    if len(name) <= MAX_NAME and name.endswith(path):
-        return name
-    digest = hashlib.blake2b(os.fsencode(path), digest_size=_DIGEST_BYTES).hexdigest()
-    return f"{name[: MAX_NAME - 2 * _DIGEST_BYTES - 1]}~{digest}"
+def _free(name: str, taken: Collection[str]) -> str:
+    """``name`` cut to its longest, with a number where that is ``taken``: what is cut or written out may read the same
+    for two files.
+    """
+    cut = name[:MAX_NAME]
+    numbered = (f"{cut[: MAX_NAME - 5]}~{number}" for number in count(2))
+    return next(it for it in chain([cut], numbered) if it not in taken)

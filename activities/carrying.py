@@ -8,6 +8,7 @@ from activities.models.runbook import RunbookProvider
 from activities.tools import ToolBox, ToolOutcome
 from orchex.domain.execution import Failure
 from orchex.domain.plan import PlannedStep
+from orchex.domain.printing import printable
 from orchex.domain.turn import Message, TextBlock, TurnRequest
 
 
@@ -52,9 +53,9 @@ def notes_of(done: Sequence[ToolOutcome]) -> tuple[str, ...]:
 
 def _notes(outcome: ToolOutcome) -> list[str]:
     """What a reader should know of an edit that was made: it broke a file's syntax, or matched only loosely."""
-    notes = [f"{change.path}: {change.warning}" for change in outcome.changes if change.warning]
+    notes = [f"{printable(change.path)}: {change.warning}" for change in outcome.changes if change.warning]
     if outcome.rung not in (None, Rung.EXACT):
-        paths = ", ".join(change.path for change in outcome.changes)
+        paths = ", ".join(printable(change.path) for change in outcome.changes)
         notes.append(f"{paths}: matched only when differences in {outcome.rung} were set aside")
     return notes
 

@@ -22,6 +22,7 @@ from activities.workspaces.opening import open_workspace
 from activities.workspaces.record import StepOutcome
 from activities.workspaces.workspace import Checkpoint, Workspace
 from orchex.domain.errors import OwnershipViolation
+from orchex.domain.printing import printable
 from orchex.store.environments import Environments
 
 LOCK_SECONDS = 60.0
@@ -122,7 +123,7 @@ def _require_owned(request: StepRequest, changed: Sequence[ChangedPath]) -> None
     others = Ownership(request.owns).violated_by(touched)
     if others:
         raise OwnershipViolation(
-            f"step {request.title!r} changed what its stream does not own: {', '.join(others[:10])}"
+            f"step {request.title!r} changed what its stream does not own: {', '.join(map(printable, others[:10]))}"
             f"{f' and {len(others) - 10} more' if len(others) > 10 else ''}",
             hint=f"The stream owns {', '.join(request.owns)}. Widen `owns`, or leave those files to another stream.",
         )
@@ -145,7 +146,7 @@ def _told(workspace: Workspace, done: Done[Report], kept: Checkpoint, first: int
     changed = {path for change in kept.changed for path in (change.path, change.old_path)}
     missing = [path for path in done.edited if path not in changed]
     notes = [
-        f"{path}: git ignores it, so it will not land in the project"
+        f"{printable(path)}: git ignores it, so it will not land in the project"
         for path in (workspace.ignored(missing) if missing else ())
     ]
     count = len(kept.changed) if first is None else _changed_since(workspace, first, kept.commit)
@@ -153,7 +154,7 @@ def _told(workspace: Workspace, done: Done[Report], kept: Checkpoint, first: int
         update={
             "checkpoint": kept.commit,
             "changed": count,
-            "dropped": tuple(map(brief, kept.dropped[:MAX_DROPPED])),
+            "dropped": tuple(brief(printable(path)) for path in kept.dropped[:MAX_DROPPED]),
             "notes": tuple(map(brief, (*done.report.notes, *notes)[:MAX_NOTES])),
         }
     )

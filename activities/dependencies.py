@@ -12,6 +12,7 @@ from activities.commands.namespaces import probe
 from activities.workspaces.dependencies import copy_dependencies, dependency_folders
 from activities.workspaces.workspace import Workspace
 from orchex.domain.errors import ProjectRefused
+from orchex.domain.printing import printable
 
 
 def prepare(workspace: Workspace, *, has_setup: bool) -> tuple[str, ...]:
@@ -24,13 +25,14 @@ def prepare(workspace: Workspace, *, has_setup: bool) -> tuple[str, ...]:
     support = probe(workspace.directory.parent)
     if support.level != "none" or not folders:
         return ()
+    named = ", ".join(map(printable, folders))
     try:
         copy_dependencies(workspace.repository, folders, workspace.root)
     except ProjectRefused:
         if not has_setup:
             raise
-        return (f"{', '.join(folders)}: left to the setup commands, since {support.reason}",)
-    return (f"{', '.join(folders)}: copied into the workspace, since {support.reason}",)
+        return (f"{named}: left to the setup commands, since {support.reason}",)
+    return (f"{named}: copied into the workspace, since {support.reason}",)
 
 
 def mount_plan(workspace: Workspace) -> MountPlan | None:

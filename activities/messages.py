@@ -12,7 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict
 from orchex.domain.compiled import CompiledCommand, CompiledStream, RunContext
 from orchex.domain.event import Event
 from orchex.domain.execution import Failure
-from orchex.domain.text import encodable
+from orchex.domain.printing import encodable
 from orchex.domain.turn import TokenUsage
 
 OPEN_STREAM = "open_stream"

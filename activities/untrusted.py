@@ -22,6 +22,7 @@ from activities.edits.protection import Protection
 from activities.threads import in_thread
 from activities.workspaces.workspace import Workspace
 from orchex.domain.errors import CommandNotStarted
+from orchex.domain.printing import printable
 
 REFUSED = "refused"
 _NOT_EXECUTABLE = 126
@@ -143,7 +144,8 @@ def _closed(plan: MountPlan, support: Support, scratch: Scratch, folder: Path) -
 def _with_note(output: str, undone: tuple[str, ...]) -> str:
     if not undone:
         return output
-    named = ", ".join(undone[:_MOST_NAMED]) + (f" and {len(undone) - _MOST_NAMED} more" if undone[_MOST_NAMED:] else "")
+    named = ", ".join(map(printable, undone[:_MOST_NAMED]))
+    named += f" and {len(undone) - _MOST_NAMED} more" if undone[_MOST_NAMED:] else ""
     between = "" if output.endswith("\n") or not output else "\n"
     return f"{output}{between}[orchex] undone, since CI, agents, hooks or git are configured there: {named}\n"
 

@@ -14,9 +14,9 @@ from orchex.domain.diagnostic import Diagnostic
 from orchex.domain.errors import InvalidManifest, ProjectRefused, StackError
 from orchex.domain.execution import Execution
 from orchex.domain.manifest import Manifest
+from orchex.domain.printing import printable
 from orchex.door.protocol import Orchestrator, Reader
 from orchex.manifest import Check, load_manifest, parse_manifest
-from orchex.manifest.source import printable
 
 PROJECT_VARIABLE = "ORCHEX_PROJECT"
 _PROJECT_HINT = f"Give `project`, the absolute path of the folder to work on, or set {PROJECT_VARIABLE}."

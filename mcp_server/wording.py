@@ -14,6 +14,7 @@ from mcp_server.answers import (
 )
 from orchex.domain.errors import OrchexError
 from orchex.domain.execution import Failure, Result, Step
+from orchex.domain.printing import printable
 
 _SIGNS = {"completed": "✓", "failed": "✗", "cancelled": "–", "running": "▸"}
 _STEPS_SHOWN = 30
@@ -95,7 +96,7 @@ def _ending(result: Result | None, error: Failure | None) -> Iterator[str]:
         return
     if result.summary and not error:
         yield result.summary
-    changed = [f"{one.action} {one.path}" for one in result.artifacts if one.kind == "file" and one.path]
+    changed = [f"{one.action} {printable(one.path)}" for one in result.artifacts if one.kind == "file" and one.path]
     if changed:
         where = "applied to the project" if result.applied else "kept, not applied to the project"
         yield f"Changes ({where}): {', '.join(changed[:_STEPS_SHOWN])}" + ("…" if len(changed) > _STEPS_SHOWN else "")
@@ -117,7 +118,7 @@ def planned(question: str | None, steps: Iterable[PlanStep]) -> Iterator[str]:
     for number, step in enumerate(steps, 1):
         yield f"  {number}. {step.title}"
         yield from (f"     {line}".rstrip() for line in step.text.strip("\n").split("\n"))
-        yield from (f"     would touch {path}" for path in step.files)
+        yield from (f"     would touch {printable(path)}" for path in step.files)
         yield from (f"     would run {command}" for command in step.commands)
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from activities.commands.redaction import redact as redact_shapes
 from activities.commands.resolve import own_scripts
 from activities.context.files import ProjectFiles
-from activities.context.patterns import printable
 from activities.edits.paths import WorkTree
+from orchex.domain.printing import printable
 
 MAX_LINES = 200
 _MAX_SCRIPTS = 50

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from activities.edits.text import Text
 from activities.sources.parsed import LineRange
-from orchex.domain.text import encodable
+from orchex.domain.printing import legible
 
 MAX_LINE = 2000
 """Characters of a line that are shown: what a minified file holds in one line is of no use to a reader."""
@@ -15,7 +15,7 @@ _GAP_BYTES = 60
 
 def readable(data: bytes) -> str:
     """The text of a file, bytes that are no text as the replacement character."""
-    return encodable("\n".join(Text.decode(data).lines.texts))
+    return legible("\n".join(Text.decode(data).lines.texts))
 
 
 def excerpt(text: str, lines: Sequence[LineRange] = ()) -> str:

@@ -9,7 +9,7 @@ from itertools import islice
 from activities.edits.paths import WorkTree, describe, split
 from activities.edits.walk import walk
 from orchex.domain.errors import EditRefused
-from orchex.domain.text import encodable
+from orchex.domain.printing import encodable
 
 MAX_FILE_BYTES = 1024 * 1024
 MAX_WALKED = 200_000

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from activities.context.excerpt import excerpt, fitting, readable
 from activities.context.files import ProjectFiles
 from activities.context.pack import ContextFile, LeftOut
-from activities.context.patterns import printable
 from activities.context.sensitive import may_hold_secrets
 from activities.context.tokens import BYTES_PER_TOKEN, file_tokens
 from activities.sources.parsed import language_of
 from activities.sources.parsing import Parsing
+from orchex.domain.printing import printable
 
 OVER_BUDGET = "over the budget"
 NO_LIMIT = 2**62

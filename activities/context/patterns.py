@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from activities.edits.globs import Globs, compile_globs
 from orchex.domain.errors import InvalidInput
-from orchex.domain.text import encodable
+from orchex.domain.printing import legible, printable
 
 _WILD = re.compile(r"[*?\[{]")
 _BRACES = re.compile(r"\{([^{}]*,[^{}]*)\}")
@@ -28,22 +28,12 @@ class Glob:
 
 def normal(path: str) -> str:
     """Composed Unicode: a manifest may spell a name in another form than the file system does."""
-    return path if path.isascii() else unicodedata.normalize("NFC", encodable(path))
-
-
-def printable(text: str) -> str:
-    """``encodable``, with what cannot be seen written out: line ends, controls, marks that turn the writing."""
-    text = encodable(text)
-    return text if text.isprintable() else "".join(it if it.isprintable() else _escape(it) for it in text)
+    return path if path.isascii() else unicodedata.normalize("NFC", legible(path))
 
 
 def quoted(text: str) -> str:
     """Between double quotes, so that it can be told where it ends."""
     return '"' + printable(text.replace("\\", "\\\\").replace('"', '\\"')) + '"'
-
-
-def _escape(character: str) -> str:
-    return character.encode("unicode_escape").decode("ascii")
 
 
 def is_wild(pattern: str) -> bool:

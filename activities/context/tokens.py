@@ -5,7 +5,8 @@ tokenizers differ, so the guess errs on the high side. Nothing is asked of a mod
 """
 
 from activities.context.pack import ContextFile, Depth
-from activities.context.patterns import printable, quoted
+from activities.context.patterns import quoted
+from orchex.domain.printing import printable
 
 BYTES_PER_TOKEN = 3
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from activities.edits.globs import compile_globs
+from orchex.domain.printing import legible
 
 
 class Ownership:
@@ -12,7 +13,7 @@ class Ownership:
         self._globs = compile_globs(owns) if owns else None
 
     def allows(self, path: str) -> bool:
-        return self._globs is None or self._globs.match_file(path)
+        return self._globs is None or self._globs.match_file(legible(path))
 
     def violated_by(self, paths: Sequence[str]) -> list[str]:
         """Those of ``paths`` that are somebody else's, each once, sorted."""

@@ -13,6 +13,7 @@ from itertools import pairwise
 
 from activities.edits.globs import compile_globs
 from orchex.domain.errors import EditRefused
+from orchex.domain.printing import legible
 
 _IGNORED_BY_HFS = re.compile("[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]")
 
@@ -95,7 +96,7 @@ class Protection:
         return rule is not None and self._owns(parts, rule)
 
     def _owns(self, parts: tuple[str, ...], rule: tuple[str, ...]) -> bool:
-        folded = "/".join(canonical(part) for part in parts)
+        folded = legible("/".join(canonical(part) for part in parts))
         return any(rule[0] in names and spec.match_file(folded) for names, spec in self._owned)
 
 

@@ -24,6 +24,7 @@ from activities.edits.paths import split
 from activities.edits.protection import Protection
 from activities.edits.unified import parse_diff
 from orchex.domain.errors import EditRefused, PlanInvalid
+from orchex.domain.printing import printable
 
 _DIFFS = ("diff", "patch")
 _SHELLS = ("sh", "shell", "bash")
@@ -80,7 +81,7 @@ def _action(token: Token) -> Action | None:
         if path is not None:
             return _write(path, token.content, line)
         if language in _DIFFS:
-            files = tuple(dict.fromkeys(name for patch in parse_diff(token.content) for name in patch.paths))
+            files = tuple(dict.fromkeys(printable(name) for patch in parse_diff(token.content) for name in patch.paths))
             return Action(line, "apply_patch", {"patch": token.content}, files)
     except EditRefused as error:
         raise PlanInvalid(f"plan line {line}: {error.message}", hint=error.hint) from error

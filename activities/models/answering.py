@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, get_args
 
-from orchex.domain.text import encodable
 from orchex.domain.turn import (
     Block,
     RedactedThinkingBlock,
@@ -150,7 +149,7 @@ class Answer:
 
 def _close(block: _Open, *, cut_off: bool) -> Block | None:
     """The finished block; None for one that is empty, unknown, or a tool call that was cut off."""
-    joined = encodable("".join(block.parts))
+    joined = _sound("".join(block.parts))
     if block.kind == "text":
         text = _text(block.start, "text") + joined
         return TextBlock(text=text) if text else None
@@ -203,7 +202,7 @@ def _index(event: Json) -> int:
 def _text(holder: Json, name: str) -> str:
     """A string member; a missing or null one is empty."""
     value = holder.get(name)
-    return encodable(value) if isinstance(value, str) else ""
+    return _sound(value) if isinstance(value, str) else ""
 
 
 def _is_deep(value: object) -> bool:
@@ -220,11 +219,18 @@ def _is_deep(value: object) -> bool:
     return True
 
 
+def _sound(text: str) -> str:
+    """``text`` with halves of characters put together, or replaced: nothing could write or send a half."""
+    if text.isascii():
+        return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
 def _sound_all(value: object) -> object:
     if isinstance(value, str):
-        return encodable(value)
+        return _sound(value)
     if isinstance(value, dict):
-        return {encodable(name): _sound_all(inner) for name, inner in value.items()}
+        return {_sound(name): _sound_all(inner) for name, inner in value.items()}
     if isinstance(value, list):
         return [_sound_all(inner) for inner in value]
     return value

@@ -13,7 +13,7 @@ from activities.edits.text import Text
 from activities.edits.walk import walk
 from activities.tools.definitions import List, Search, View
 from orchex.domain.errors import EditRefused
-from orchex.domain.text import encodable
+from orchex.domain.printing import legible, printable
 
 MAX_LINES = 2000
 MAX_CHARACTERS = 20_000
@@ -59,7 +59,7 @@ def list_files(edits: EditSet, call: List) -> str:
     names = _paths(edits, folder)
     if not names and status is None:
         raise EditRefused(f"{call.path}: no such folder")
-    shown = [encodable(name) for name in names[:MAX_ENTRIES]]
+    shown = [printable(name) for name in names[:MAX_ENTRIES]]
     if len(names) > MAX_ENTRIES:
         shown.append(f"… {len(names) - MAX_ENTRIES} more files left out: list a folder beneath {call.path}")
     return "\n".join(shown) or "(no files)"
@@ -79,7 +79,7 @@ def search(edits: EditSet, call: Search) -> str:
         shown[MAX_MATCHES:] = [f"… more than {MAX_MATCHES} matches: narrow the pattern or the path"]
     if large:
         more = f" and {len(large) - 1} more" if len(large) > 1 else ""
-        shown.append(f"… not searched, being over 1 MB: {encodable(large[0])}{more}")
+        shown.append(f"… not searched, being over 1 MB: {printable(large[0])}{more}")
     return "\n".join(shown)
 
 
@@ -123,7 +123,7 @@ def _matches(edits: EditSet, name: str, pattern: "re2._Regexp[str]", large: list
         large.append(name)
         return []
     lines = enumerate(without_key_lines(Text.decode(file.data).lines.texts), start=1)
-    return [f"{encodable(name)}:{number}: {_cut(line)}" for number, line in lines if pattern.search(encodable(line))]
+    return [f"{printable(name)}:{number}: {_cut(line)}" for number, line in lines if pattern.search(legible(line))]
 
 
 def _compiled(call: Search) -> "re2._Regexp[str]":
@@ -139,7 +139,7 @@ def _compiled(call: Search) -> "re2._Regexp[str]":
 
 
 def _cut(line: str) -> str:
-    line = encodable(line)
+    line = legible(line)
     if len(line) <= MAX_LINE:
         return line
     line = redact(line)  # before it is cut: of a key that is cut in two, the first half would not be known for one

@@ -8,6 +8,7 @@ from activities.tools.definitions import ToolInput
 from activities.tools.outcome import CommandAnswer, CommandRecord, ToolOutcome
 from activities.tools.perform import EDITING, perform_on
 from orchex.domain.errors import EditRefused
+from orchex.domain.printing import encodable, printable
 from orchex.domain.turn import ToolResultBlock, ToolUseBlock
 
 MAX_OUTPUT = 20_000
@@ -78,13 +79,14 @@ class Turn:
         outcome = self.outcomes[index]
         block = outcome.block
         if change.warning:
-            warning = f"warning: {change.path} parsed before and does not any more: {change.warning}"
+            warning = f"warning: {printable(change.path)} parsed before and does not any more: {change.warning}"
             block = block.model_copy(update={"content": f"{block.content}\n{warning}"})
         self.outcomes[index] = replace(outcome, block=block, changes=(*outcome.changes, change))
 
 
 def _block(call: ToolUseBlock, content: str, *, is_error: bool = False) -> ToolResultBlock:
-    return ToolResultBlock(tool_use_id=call.id, content=content, is_error=is_error)
+    """An answer is stored and sent; a diff may name files whose names cannot be."""
+    return ToolResultBlock(tool_use_id=call.id, content=encodable(content), is_error=is_error)
 
 
 def _said(answer: CommandAnswer) -> str:

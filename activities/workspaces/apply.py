@@ -22,6 +22,7 @@ from activities.workspaces.objects import storage_error
 from activities.workspaces.project import ProjectRepository, checked_name
 from activities.workspaces.snapshot import snapshot_tree
 from orchex.domain.errors import MergeConflict, NotFound, OrchexError, WorkspaceLost
+from orchex.domain.printing import printable
 
 OnPoint = Callable[[str], None]
 
@@ -158,7 +159,7 @@ def _merge(repository: ProjectRepository, base: str, ours: str, theirs: str) -> 
         return tree
     files = tuple(sorted({name.removeprefix(repository.prefix) for name in conflicts}))
     raise MergeConflict(
-        f"{len(files)} file(s) changed in the project in the same places: {', '.join(files[:10])}",
+        f"{len(files)} file(s) changed in the project in the same places: {', '.join(map(printable, files[:10]))}",
         hint="The project is untouched. Commit or undo your change to them and apply again, or use the patch.",
         files=files,
     )
@@ -248,13 +249,13 @@ def _require_only(repository: ProjectRepository, folder: Folder, path: str, gone
         links = [name for name in folders if os.path.islink(os.path.join(place, name))]  # noqa: PTH114, PTH118
         for name in (*files, *links):
             if f"{inside}/{name}" not in gone:
-                raise _in_the_way(repository, path, f"a folder is there that holds {inside}/{name}")
+                raise _in_the_way(repository, path, f"a folder is there that holds {printable(f'{inside}/{name}')}")
 
 
 def _in_the_way(repository: ProjectRepository, path: str, why: str) -> MergeConflict:
     told = path.removeprefix(repository.prefix)
     return MergeConflict(
-        f"{told} cannot land: {why}. The project is untouched",
+        f"{printable(told)} cannot land: {why}. The project is untouched",
         hint="Move it out of the way and apply again.",
         files=(told,),
     )

@@ -15,6 +15,7 @@ from activities.workspaces.journal import Journal, Operation, State
 from activities.workspaces.objects import BlobReader, storage_error
 from activities.workspaces.project import ProjectRepository
 from orchex.domain.errors import MergeConflict, OrchexError
+from orchex.domain.printing import printable
 
 
 class Landing:
@@ -243,7 +244,7 @@ class Landing:
     def _conflict(self, operation: Operation) -> MergeConflict:
         path = operation.path.removeprefix(self._repository.prefix)
         return MergeConflict(
-            f"{path} was changed by somebody else while the changes landed; the project is as it was",
+            f"{printable(path)} was changed by somebody else while the changes landed; the project is as it was",
             hint="Save and close the file elsewhere, then apply again.",
             files=(path,),
         )

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from activities.workspaces.git import GitFailed, split_nul
 from activities.workspaces.project import ProjectRepository
 from orchex.domain.errors import MergeConflict, WorkspaceLost
+from orchex.domain.printing import printable
 
 
 def merged_commit(repository: ProjectRepository, commits: Sequence[str]) -> str:
@@ -28,8 +29,9 @@ def _merged(repository: ProjectRepository, ours: str, theirs: str) -> str:
     if done.returncode == 0:
         return repository.objects.write_commit(tree, [ours, theirs], "The work of the streams that are needed\n")
     files = tuple(sorted({name.removeprefix(repository.prefix) for name in conflicts}))
+    named = ", ".join(map(printable, files[:10]))
     raise MergeConflict(
-        f"the streams that are needed changed the same places of {len(files)} file(s): {', '.join(files[:10])}",
+        f"the streams that are needed changed the same places of {len(files)} file(s): {named}",
         hint="Let one of them need the other, or give each its own files (owns).",
         files=files,
     )

@@ -21,6 +21,7 @@ from activities.workspaces.locks import locked
 from activities.workspaces.project import ProjectRepository, refresh_rules, write_if_changed
 from activities.workspaces.staging import WorkTree
 from orchex.domain.errors import ProjectRefused
+from orchex.domain.printing import printable
 
 SIZE_CAP = 512 * 2**20
 """Bytes that a project without git may add in one snapshot."""
@@ -128,7 +129,7 @@ def _refuse_too_large(repository: ProjectRepository, tree: WorkTree, size_cap: i
     sizes = sorted(((_size(tree.top / name), name) for name in new), reverse=True)
     total = sum(size for size, _ in sizes)
     if total > size_cap:
-        largest = ", ".join(f"{name} ({size / 2**20:.1f} MiB)" for size, name in sizes[:3])
+        largest = ", ".join(f"{printable(name)} ({size / 2**20:.1f} MiB)" for size, name in sizes[:3])
         raise ProjectRefused(
             f"{repository.folder} holds {total / 2**20:.1f} MiB in {len(new)} files, more than the"
             f" {size_cap / 2**20:.1f} MiB a project without git may have; the largest: {largest}",

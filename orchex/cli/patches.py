@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from orchex.cli.text import clean
+from orchex.domain.printing import printable
 
 _HUNK = re.compile(rb"@@ -\d+(?:,(\d+))? \+\d+(?:,(\d+))? @@")
 _ESCAPED = re.compile(rb'\\([0-7]{3}|[abtnvfr"\\])')
@@ -14,7 +15,10 @@ _STYLES = {b"+": "32", b"-": "31", b"@@": "36"}
 
 @dataclass(frozen=True)
 class FileChange:
-    """``letter`` as in ``git status``: A, M, D, R. ``binary`` files have no line counts."""
+    """``letter`` as in ``git status``: A, M, D, R. ``binary`` files have no line counts.
+
+    Bytes of the path that are no UTF-8 are surrogate escapes, so that two names stay two.
+    """
 
     path: str
     letter: str = "M"
@@ -35,9 +39,9 @@ def file_changes(patch: bytes) -> list[FileChange]:
 
 def stat(changes: list[FileChange]) -> Iterator[str]:
     """``M src/x.py  +3 -1``, one line a file, aligned."""
-    width = max((len(clean(change.path)) for change in changes), default=0)
+    width = max((len(printable(change.path)) for change in changes), default=0)
     for change in changes:
-        yield f"{change.letter} {clean(change.path):{width}}  {counts(change)}".rstrip()
+        yield f"{change.letter} {printable(change.path):{width}}  {counts(change)}".rstrip()
 
 
 def counts(change: FileChange) -> str:
@@ -111,7 +115,7 @@ def _unquoted(name: bytes) -> str:
     """Git quotes a path with special characters as C does, and ends an unquoted one with blanks by a tab."""
     if name.startswith(b'"') and name.endswith(b'"'):
         name = _ESCAPED.sub(_character, name[1:-1])
-    return name.removesuffix(b"\t").decode(errors="replace")
+    return name.removesuffix(b"\t").decode(errors="surrogateescape")
 
 
 def _character(found: re.Match[bytes]) -> bytes:

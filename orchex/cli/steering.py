@@ -15,6 +15,7 @@ from orchex.cli.summary import state
 from orchex.cli.text import clean, count, put
 from orchex.cli.waiting import document
 from orchex.domain.execution import Execution
+from orchex.domain.printing import printable
 from orchex.door.protocol import Orchestrator
 
 _CANCEL_SECONDS = 10.0
@@ -93,7 +94,7 @@ def _told(execution: Execution, direction: Literal["apply", "undo"], paths: Sequ
     elif direction == "undo" and not was_applied:
         yield f"nothing of it is in {place}"
     else:
-        yield from map(clean, paths)
+        yield from map(printable, paths)
         yield f"{count(len(paths), 'path')} {'applied to' if direction == 'apply' else 'taken out of'} {place}"
 
 

@@ -60,7 +60,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from orchex.domain.diagnostic import Diagnostic
-from orchex.domain.text import encodable
+from orchex.domain.printing import encodable
 
 if TYPE_CHECKING:
     from orchex.domain.turn import TokenUsage
@@ -70,16 +70,17 @@ class OrchexError(Exception):
     """Base of all deliberate errors.
 
     ``message`` says what happened and where; ``hint`` what to do next (one or more sentences, may be empty);
-    ``code`` is stable and machine-readable; ``retryable`` says whether the same call may succeed later.
+    ``code`` is stable and machine-readable; ``retryable`` says whether the same call may succeed later. A name of a
+    file may be part of either text: what cannot be sent of it is written out.
     """
 
     code: str = "internal"
     retryable: bool = False
 
     def __init__(self, message: str, *, hint: str = "") -> None:
-        self.message = encodable(message)  # it may name a file, whose name may be any bytes
+        self.message = encodable(message)
         super().__init__(self.message)
-        self.hint = hint
+        self.hint = encodable(hint)
 
     def __str__(self) -> str:
         return f"{self.message}\n{self.hint}" if self.hint else self.message

@@ -5,8 +5,9 @@ from graphlib import TopologicalSorter
 from pydantic import ValidationError
 
 from orchex.domain.compiled import MAX_COMPILED_BYTES, CompiledCommand, CompiledStream
-from orchex.domain.errors import InvalidInput
+from orchex.domain.errors import InvalidInput, ProjectRefused
 from orchex.domain.manifest import Context, Manifest, Stream
+from orchex.domain.printing import encodable
 from orchex.domain.start import StartRequest, unusable
 from orchex.store.blobs import BlobStore
 
@@ -16,6 +17,11 @@ TASK_STREAM = "task"
 
 def compile_request(request: StartRequest, blobs: BlobStore) -> tuple[CompiledStream, ...]:
     """The streams to run, each after those it needs. Raises :class:`InvalidInput`."""
+    if encodable(request.project) != request.project:
+        raise ProjectRefused(
+            f"{request.project}: the path of a project has to be UTF-8, so that it can be stored",
+            hint="Rename the folder.",
+        )
     if request.manifest is not None:
         streams = chosen_streams(request.manifest, request.streams)
         model = request.manifest.model

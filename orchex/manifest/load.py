@@ -9,12 +9,13 @@ from pydantic_core import ErrorDetails
 from orchex.domain.diagnostic import Diagnostic
 from orchex.domain.errors import InvalidManifest
 from orchex.domain.manifest import Manifest
+from orchex.domain.printing import printable
 from orchex.manifest.keys import known_keys
 from orchex.manifest.messages import closest, sentence, show_path
 from orchex.manifest.nodes import Flaw, Node, Path, compose
 from orchex.manifest.project import links_out
 from orchex.manifest.rules import Finding, findings
-from orchex.manifest.source import Lines, decode, printable, read_source
+from orchex.manifest.source import Lines, decode, read_source
 
 MAX_SUGGESTIONS = 100
 """Spelling suggestions are the costly part of a report; the first hundred unknown names may get one."""

@@ -6,8 +6,9 @@ from difflib import get_close_matches
 from itertools import islice
 from typing import Any
 
+from orchex.domain.printing import printable
 from orchex.manifest.nodes import Node, Path
-from orchex.manifest.source import ROOT, printable
+from orchex.manifest.source import ROOT
 
 _EXPECTED = {
     "string_type": "text",

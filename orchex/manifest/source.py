@@ -8,6 +8,7 @@ from pathlib import Path
 
 from orchex.domain.diagnostic import Diagnostic
 from orchex.domain.errors import InvalidManifest
+from orchex.domain.printing import printable
 
 MAX_BYTES = 1024 * 1024
 
@@ -18,11 +19,6 @@ _UNPRINTABLE = re.compile("[^\x09\x0a\x0d\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U
 _WIDE_MARKS = (b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff")
 ROOT = "manifest"
 """The path of the whole document in a diagnostic."""
-
-
-def printable(text: str) -> str:
-    """``text`` made safe to print on a terminal: control characters and bytes that are no UTF-8 are escaped."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text)
 
 
 def refusal(name: str, message: str, line: int = 1, column: int = 1) -> InvalidManifest:

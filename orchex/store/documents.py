@@ -141,7 +141,7 @@ def result_of(row: ExecutionRow, artifacts: Sequence[ArtifactRow]) -> Result | N
                 action=artifact.action,
                 size=artifact.size,
                 sha256=artifact.blob,
-                url=f"/executions/{row.id}/artifacts/{quote(artifact.name, errors='surrogateescape')}",
+                url=f"/executions/{row.id}/artifacts/{quote(artifact.name)}",
             )
             for artifact in artifacts
         ),

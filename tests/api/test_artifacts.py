@@ -92,8 +92,12 @@ def test_no_browser_makes_a_page_of_an_artifact(api: Served, team: Team, executi
     assert "sandbox" in headers["content-security-policy"]
 
 
-def test_a_name_of_any_kind_is_found_by_its_url_and_harms_no_header(api: Served, team: Team, execution: str) -> None:
-    name = 'a/files/sp ace "quote" #?%41;ü\r\nX-Evil: 1'
+@pytest.mark.parametrize(
+    "name", ['a/files/sp ace "quote" #?%41;ü\r\nX-Evil: 1', r"a/files/caf\xe9/bad\xff", "a/files/caf\\xe9~2"]
+)
+def test_a_name_of_any_kind_is_found_by_its_url_and_harms_no_header(
+    api: Served, team: Team, execution: str, name: str
+) -> None:
     blob = hashlib.sha256(CONTENT).hexdigest()
     keep(api.office.database, execution, name, "file", blob, len(CONTENT))
     answer = get(api, team, execution, quote(name))

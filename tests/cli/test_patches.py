@@ -1,3 +1,4 @@
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -84,3 +85,14 @@ def test_a_coloured_patch_does_not_steer_the_terminal() -> None:
     hostile = b"diff --git a/x b/x\n--- a/x\n+++ b/x\n@@ -1 +1 @@\n-a\n+\x1b]0;owned\x07\x1b[2J\n"
     assert "\x1b]" not in coloured(hostile)
     assert "\x1b[2J" not in coloured(hostile)
+
+
+def test_files_are_told_apart_and_named_whatever_they_are_called(tmp_path: Path) -> None:
+    git(tmp_path, "init", "-q")
+    git(tmp_path, "commit", "-q", "--allow-empty", "-m", "one")
+    for name in (b"bad\xfe", b"bad\xff", b"two\nlines"):
+        (tmp_path / os.fsdecode(name)).write_text("x\n")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "-qm", "two")
+    patch = git(tmp_path, "diff-tree", "-p", "-r", "HEAD~", "HEAD")
+    assert list(stat(file_changes(patch))) == [r"A bad\xfe     +1", r"A bad\xff     +1", r"A two\nlines  +1"]

@@ -1,6 +1,7 @@
 """A task carried out by a model, through the installed command and the real client, on a scripted server."""
 
 import json
+import os
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -170,6 +171,34 @@ def once(matches: Callable[[Asked], bool], answer: Answer, times: int = 1) -> Ch
 
 def second_step(asked: Asked) -> bool:
     return "<step number=2>" in asked.text and asked.turn == 1
+
+
+def test_a_command_may_write_files_whose_names_are_no_text(lab: Lab) -> None:
+    command = "for file in caf*; do echo more >> $file; done; touch $(printf 'bad\\377')"
+    asked_for: list[str] = []
+
+    def changed(asked: Asked) -> Answer | None:
+        asked_for.append(asked.text)
+        if "<step number=1>" in asked.text and asked.turn == 0:
+            calls = [("create", {"path": "mul.py", "file_text": story.AFTER["mul.py"]})]
+            return Answer(tools=[*calls, ("run_command", {"command": command}), ("list", {})])
+        return None
+
+    project = story.project(lab)
+    cafe, bad = (os.fsdecode(name) for name in (b"caf\xe9.txt", b"bad\xff"))
+    (project / cafe).write_text("some\n")
+    with scripted(lab, changed) as server:
+        outcome = lab.run(story.MANIFEST, project)
+        told = document(lab, outcome)
+    well_ended(outcome, project)
+    assert server.asked_again() == []
+    assert any("caf\\xe9.txt\n" in text for text in asked_for), "it is listed"
+    if "refused" in {step["sandbox"] for step in told["steps"]}:
+        pytest.skip("nothing here confines a command, so it was not run")
+    assert {name: outcome.files.get(name) for name in (cafe, bad)} == {cafe: b"some\nmore\n", bad: b""}
+    second = next(text for text in asked_for if "<step number=2>" in text)
+    assert "Changed so far:\n- bad\\xff\n- caf\\xe9.txt\n- mul.py\n" in second
+    assert {r"bad\xff", r"caf\xe9.txt"} < {artifact["path"] for artifact in told["result"]["artifacts"]}
 
 
 @pytest.mark.parametrize(

@@ -73,41 +73,47 @@ def test_bytes_modes_links_and_names_survive_an_edit_next_to_them(lab: Lab) -> N
     assert (project / "link").readlink() == Path("crlf.txt")
 
 
-def test_names_that_are_no_text_are_files_like_others(lab: Lab) -> None:
-    """Named by any bytes: they land, are undone and are told of, as far as text can."""
+def test_files_whose_names_are_no_text_land_and_can_be_taken_out_again(lab: Lab) -> None:
     project = lab.project()
-    there, new = os.fsencode(project) + b"/caf\xe9.txt", os.fsencode(project) + b"/bad\xff"
-    Path(os.fsdecode(there)).write_text("hello\n")
+    cafe, diff, raw = (project / os.fsdecode(name) for name in (b"caf\xe9.txt", b"diff\xe9.txt", b"bad\xff"))
+    for path in (cafe, diff):
+        path.write_text("one\ntwo\nthree\n")
     git(project, "add", "-A")
-    git(project, "commit", "-qm", "as it is")
-    script = r"""
-printf 'new\n' > "$(printf 'bad\377')"
-printf 'twin\n' > "$(printf 'bad\376')"
-for f in *.txt; do echo more >> "$f"; done
-"""
-    outcome = lab.run(manifest(script), project)
+    git(project, "commit", "-qm", "names of another age")
+    before = files_of(project)
+    patch = '```diff\n--- "a/diff\\351.txt"\n+++ "b/diff\\351.txt"\n@@ -1,2 +1,2 @@\n-one\n+ONE\n two\n```'
+    steps = ("for file in caf*; do echo four >> $file; done", patch, "touch $(printf 'bad\\377')")
+    left = "[{command: \"touch $(printf 'left-over\\\\376')\"}]"
+
+    outcome = lab.run(manifest(*steps, commands=left), project)
     assert outcome.code == 0, outcome.said
-    assert Path(os.fsdecode(there)).read_text() == "hello\nmore\n"
-    assert Path(os.fsdecode(new)).read_text() == "new\n"
+    after = files_of(project)
+    assert after == before | {
+        cafe.name: b"one\ntwo\nthree\nfour\n",
+        diff.name: b"ONE\ntwo\nthree\n",
+        raw.name: b"",
+    }
+    assert r"A bad\xff" in outcome.said
+    assert [entry.data["dropped"] for entry in outcome.entries if entry.data.get("dropped")] == [[r"left-over\xfe"]]
 
-    def orchex(*arguments: str) -> str:
-        done = subprocess.run(
-            orchex_argv(*arguments), cwd=project, env=environment(lab.home), capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+    def tell(*words: str, code: int = 0) -> bytes:
+        argv = orchex_argv(*words, outcome.execution)
+        done = subprocess.run(argv, env=environment(lab.home), capture_output=True, check=False)
+        assert done.returncode == code, done.stderr
+        return done.stdout + done.stderr
 
-    assert "+more" in orchex("diff", "latest")
-    result = json.loads(orchex("status", "latest", "--json"))["result"]
-    files = {one["path"]: one for one in result["artifacts"] if one["kind"] == "file"}
-    assert set(files) == {"a.txt", "caf\ufffd.txt", "bad\ufffd"}
-    assert len([one for one in result["artifacts"] if one["path"] == "bad\ufffd"]) == 2
-    assert len({one["name"] for one in result["artifacts"]}) == len(result["artifacts"])
-    orchex("undo", "latest")
-    assert Path(os.fsdecode(there)).read_text() == "hello\n"
-    assert not Path(os.fsdecode(new)).exists()
-    orchex("apply", "latest")
-    assert Path(os.fsdecode(new)).read_text() == "new\n"
+    document = json.loads(tell("status", "--json"))
+    files = {one["path"]: one["name"] for one in document["result"]["artifacts"] if one["kind"] == "file"}
+    assert files == {path: f"s/files/{path}" for path in (r"bad\xff", r"caf\xe9.txt", r"diff\xe9.txt")}
+    patch_of_it = tell("diff")
+    assert json.loads(tell("undo", "--json"))["paths"] == sorted(files)
+    assert files_of(project) == before
+    subprocess.run(["git", "apply", "--check", "-"], cwd=project, input=patch_of_it, check=True)
+    assert rb"caf\xe9.txt" in tell("apply")
+    assert files_of(project) == after
+    cafe.write_text("one\ntwo\nthree\nFOUR\n")
+    assert rb"caf\xe9.txt" in tell("undo", code=1)
+    assert cafe.read_text() == "one\ntwo\nthree\nFOUR\n"
 
 
 def test_long_paths_are_told_apart(lab: Lab) -> None:

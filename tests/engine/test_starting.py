@@ -12,7 +12,7 @@ from temporalio.client import Client, WorkflowHistoryEventFilterType
 from temporalio.testing import WorkflowEnvironment
 
 from activities.retention import Retention
-from orchex.domain.errors import InvalidInput, NotFound
+from orchex.domain.errors import InvalidInput, NotFound, ProjectRefused
 from orchex.domain.event import Event, EventType
 from orchex.domain.execution import Status
 from orchex.domain.ids import new_execution_id
@@ -70,6 +70,12 @@ async def test_only_the_named_streams_are_started(engine: Engine) -> None:
 async def test_an_unknown_stream_is_refused_and_nothing_is_kept(engine: Engine) -> None:
     with pytest.raises(InvalidInput, match="no stream 'midle'"):
         await engine.start(request(streams=("midle",)))
+    assert (await engine.page()).data == ()
+
+
+async def test_a_project_whose_path_is_no_text_is_refused_and_nothing_is_kept(engine: Engine) -> None:
+    with pytest.raises(ProjectRefused, match=r"^/p/caf\\xe9: the path of a project"):
+        await engine.start(request(project=os.fsdecode(b"/p/caf\xe9")))
     assert (await engine.page()).data == ()
 
 

@@ -133,7 +133,9 @@ async def test_a_failed_run_is_told_with_its_reason(stdio: Stdio) -> None:
 
 async def test_what_a_run_handed_back_can_be_read_at_its_address(stdio: Stdio) -> None:
     steps = manifest(
-        write('"a dir/ä.txt"', "hello"), "head -c 300 /dev/zero | tr '\\0' '\\377' > bytes.bin", "echo said"
+        write('"a dir/ä.txt"', "hello"),
+        "head -c 300 /dev/zero | tr '\\0' '\\377' > bytes.bin; echo raw > $(printf 'caf\\351')",
+        "echo said",
     )
     async with stdio.client() as client:
         answer = data(await client.call_tool("orchex_execute", {"task": "x", "manifest": steps, "wait": 45}))
@@ -147,6 +149,7 @@ async def test_what_a_run_handed_back_can_be_read_at_its_address(stdio: Stdio) -
             assert unknown.value.code == -32602
     assert read["a dir/ä.txt"]["text"] == "hello\n"
     assert base64.b64decode(read["bytes.bin"]["blob"]) == b"\xff" * 300
+    assert read[r"caf\xe9"]["text"] == "raw\n"
     assert b"+hello" in base64.b64decode(read["patch"]["blob"])
     assert read["log"]["text"] == "said\n"
 

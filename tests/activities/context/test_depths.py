@@ -226,7 +226,7 @@ def test_hostile_entries_break_no_depth(make: MakeProject, tmp_path: Path) -> No
     why = {left.path: left.reason for left in pack.left_out}
     assert why.pop("/".join("d" * 101)) == "a folder, not a file"
     assert why == {
-        "bad\ufffd.py": "its name is no UTF-8",
+        "bad\\xff.py": "its name is no UTF-8",
         "big.py": "2147483648 bytes: more than 1048576",
         "binary.py": "a binary file",
         "link.py": "a symbolic link, not a file",

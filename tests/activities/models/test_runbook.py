@@ -328,3 +328,19 @@ def test_every_plan_of_the_example_manifests_is_a_runbook() -> None:
     assert plans
     for text in plans:
         assert parse_runbook(text).steps
+
+
+def test_a_diff_may_name_a_file_whose_name_is_no_text() -> None:
+    found = plan("""
+        1. Mend it
+
+           ```diff
+           --- "a/caf\\351.txt"
+           +++ "b/caf\\351.txt"
+           @@ -1 +1 @@
+           -a
+           +b
+           ```
+    """)
+    assert found.steps[0].files == (r"caf\xe9.txt",)
+    assert Plan.model_validate_json(found.model_dump_json()) == found

@@ -250,9 +250,10 @@ class TestSizes:
     async def test_what_is_no_text_is_not_shown(self, box: ToolBox, root: Path) -> None:
         (root / "b.bin").write_bytes(bytes(range(256)))
         (root / "caf\udce9").write_bytes(b"x\xff\n")
+        (root / "two\nlines").touch()
         outcomes = await box.perform([call("list"), call("search", pattern="x")])
-        assert said(outcomes)[0] == "a.txt\nb.bin\ncaf\ufffd\ncode.py"
-        assert "caf\ufffd:1: xÿ" in said(outcomes)[1]
+        assert said(outcomes)[0] == "a.txt\nb.bin\ncaf\\xe9\ncode.py\ntwo\\nlines"
+        assert "caf\\xe9:1: xÿ" in said(outcomes)[1]
         (outcome,) = await box.perform([call("view", path="b.bin")])
         assert "a binary file of 256 bytes" in outcome.block.content
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import shutil
 import stat
 
@@ -125,6 +126,19 @@ async def test_the_model_is_told_what_was_undone(house: House) -> None:
     outcome = await house.run(PYTHON, "-c", "for n in range(30): open(f'.clinerules' if not n else f'x{n}', 'w')")
     assert outcome.output.splitlines()[-1].endswith(": .clinerules")
     assert len(list(house.tree.glob("x*"))) == 29
+
+
+async def test_folders_whose_names_are_no_text_are_guarded_and_told_of(house: House) -> None:
+    there, new = (house.tree / os.fsdecode(name) for name in (b"there\xe9", b"new\xff"))
+    there.mkdir()
+    (there / "AGENTS.md").write_text("be kind\n")
+    outcome = await house.sh(
+        "there=$(printf 'there\\351'); new=$(printf 'new\\377'); mkdir $new; touch $new/kept $new/CLAUDE.md;"
+        " echo escaped > $there/AGENTS.md"
+    )
+    assert (there / "AGENTS.md").read_text() == "be kind\n"
+    assert [path.name for path in new.iterdir()] == ["kept"]
+    assert r"new\xff/CLAUDE.md" in outcome.output.splitlines()[-1]
 
 
 async def test_a_closed_folder_hides_nothing_and_is_opened_again(house: House) -> None:
