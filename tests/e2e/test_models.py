@@ -197,7 +197,7 @@ def test_a_command_may_write_files_whose_names_are_no_text(lab: Lab) -> None:
         pytest.skip("nothing here confines a command, so it was not run")
     assert {name: outcome.files.get(name) for name in (cafe, bad)} == {cafe: b"some\nmore\n", bad: b""}
     second = next(text for text in asked_for if "<step number=2>" in text)
-    assert "Changed so far:\n- bad\\xff\n- caf\\xe9.txt\n- mul.py\n" in second
+    assert '- "bad\\xff"\n- "caf\\xe9.txt"\n- "mul.py"\n' in second
     assert {r"bad\xff", r"caf\xe9.txt"} < {artifact["path"] for artifact in told["result"]["artifacts"]}
 
 
