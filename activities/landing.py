@@ -1,7 +1,5 @@
 """Landing the work of a finished execution in the user's tree, and taking it back out."""
 
-from collections.abc import Sequence
-
 from temporalio import activity
 
 from activities.messages import LAND, Land, Landed
@@ -10,7 +8,6 @@ from activities.threads import in_thread
 from activities.workspaces.apply import apply, undo
 from orchex.domain.errors import MergeConflict
 from orchex.domain.execution import Failure
-from orchex.domain.printing import encodable
 from orchex.store.executions import Executions
 from orchex.store.tables import StreamRow
 
@@ -32,9 +29,9 @@ class LandingActivities:
                 paths += self._move(request, stream)
         except MergeConflict as error:
             failure = Failure(code=error.code, message=error.message, hint=error.hint, retryable=True)
-            return Landed(paths=_told(paths), failure=failure)
+            return Landed(paths=tuple(dict.fromkeys(paths)), failure=failure)
         self._executions.applied(request.run.execution_id, request.direction == "apply")
-        return Landed(paths=_told(paths))
+        return Landed(paths=tuple(dict.fromkeys(paths)))
 
     def _streams(self, request: Land) -> list[StreamRow]:
         rows = [row for row in self._executions.streams(request.run.execution_id) if row.base and row.checkpoint]
@@ -48,8 +45,3 @@ class LandingActivities:
         if request.direction == "apply":
             return apply(repository, stream.base, stream.checkpoint, landing).paths
         return undo(repository, landing).paths
-
-
-def _told(paths: Sequence[str]) -> tuple[str, ...]:
-    """Each path once, as it can be sent; two files whose names read the same are still two."""
-    return tuple(map(encodable, dict.fromkeys(paths)))
