@@ -48,6 +48,8 @@ _POLL = 0.1
 _REASON = "cancelled through MCP"
 
 _LOOKS = ToolAnnotations(read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False)
+_WORKS = ToolAnnotations(read_only_hint=False, destructive_hint=True, idempotent_hint=False, open_world_hint=True)
+_STOPS = ToolAnnotations(read_only_hint=False, destructive_hint=True, idempotent_hint=True, open_world_hint=False)
 
 
 class Tools:
@@ -74,9 +76,7 @@ class Tools:
                     "within `wait` seconds; a run that takes longer goes on by itself, with status `running`: follow "
                     "it with orchex_status. Every call starts a new run."
                 ),
-                annotations=ToolAnnotations(
-                    read_only_hint=False, destructive_hint=True, idempotent_hint=False, open_world_hint=True
-                ),
+                annotations=_WORKS,
             ),
             tool(
                 "orchex_status",
@@ -102,9 +102,7 @@ class Tools:
                     "Stop a running execution and every process it started. Its work so far is kept and not applied. "
                     "Harmless for one that has ended."
                 ),
-                annotations=ToolAnnotations(
-                    read_only_hint=False, destructive_hint=True, idempotent_hint=True, open_world_hint=False
-                ),
+                annotations=_STOPS,
             ),
         )
 
@@ -131,9 +129,7 @@ class Tools:
                     "Decide about the plan that an execution waits with (status `awaiting_approval`). Approved, it is "
                     "carried out; rejected, the execution fails. Ask the person before you approve."
                 ),
-                annotations=ToolAnnotations(
-                    read_only_hint=False, destructive_hint=True, idempotent_hint=False, open_world_hint=True
-                ),
+                annotations=_WORKS,
             ),
             tool(
                 "orchex_validate",
