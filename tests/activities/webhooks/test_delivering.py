@@ -48,6 +48,18 @@ def endpoint(database: Database, team: str, url: str) -> str:
         return create_endpoint(session, SECRET, team, SYSTEM, url=url, events=("*",), description="", disabled=False).id
 
 
+def steps(execution: str, count: int) -> list[Event]:
+    return [
+        Event(
+            id=f"{execution}:{step}",
+            type=EventType.STEP_COMPLETED,
+            at=datetime.now(UTC),
+            data={"stream": "a", "index": step, "kind": "work", "title": "It", "status": "completed"},
+        )
+        for step in range(count)
+    ]
+
+
 async def drained(database: Database, endpoint_id: str) -> Drained:
     environment = ActivityEnvironment()
     environment.info = replace(environment.info, started_time=datetime.now(UTC))
@@ -92,16 +104,7 @@ async def test_a_drain_ends_when_all_is_sent_and_the_next_event_wakes_another(
     id = endpoint(database, team, f"{receiver.url}/")
     for number in range(3):
         execution = accept(database, team)
-        steps = [
-            Event(
-                id=f"{execution}:{step}",
-                type=EventType.STEP_COMPLETED,
-                at=datetime.now(UTC),
-                data={"stream": "a", "index": step, "kind": "work", "title": "It", "status": "completed"},
-            )
-            for step in range(50)
-        ]
-        woken = Journal(database).append(execution, steps)
+        woken = Journal(database).append(execution, steps(execution, 50))
         assert woken == ((id,) if number == 0 else ())
     assert await drained(database, id) == Drained()
     assert len({one.id for one in receiver.got}) == len(receiver.got) == 150
@@ -117,16 +120,7 @@ async def test_a_change_holds_for_what_is_still_to_be_sent(database: Database, r
     team = make_team(database)
     id = endpoint(database, team, f"{receiver.url}/old")
     execution = accept(database, team)
-    steps = [
-        Event(
-            id=f"{execution}:{step}",
-            type=EventType.STEP_COMPLETED,
-            at=datetime.now(UTC),
-            data={"stream": "a", "index": step, "kind": "work", "title": "It", "status": "completed"},
-        )
-        for step in range(40)
-    ]
-    Journal(database).append(execution, steps)
+    Journal(database).append(execution, steps(execution, 40))
 
     def change() -> str:
         while not receiver.got:
