@@ -153,6 +153,7 @@ def test_what_nobody_foresaw_is_a_problem_too(api: Served, team: Team, monkeypat
     with api.client(team.key) as client:
         answer = client.get(f"/v1/teams/{team.id}")
     checked(answer, 500, "internal")
+    assert answer.json()["retryable"] is True  # so that the SDK tries again
     assert "secret" not in answer.text
 
 
