@@ -122,6 +122,24 @@ def test_retry_after_holds_back_everything_for_that_endpoint(post: PostOffice, t
     assert all(one.at - first.at >= 2.9 for one in later)
 
 
+def test_a_new_address_is_not_held_back_for_what_the_old_one_asked(
+    post: PostOffice, team: Team, receiver: Receiver
+) -> None:
+    receiver.behaviour = lambda received, _: (
+        Reply(status=429, headers=(("Retry-After", "3600"),)) if received.path == "/old" else Reply()
+    )
+    endpoint = post.endpoint(team, f"{receiver.url}/old", events=ENDS)["id"]
+    post.story(team)
+    receiver.until_count(1)
+    settled(post, team, endpoint, attemptCount=1)
+    post.story(team)  # has not been tried yet: only the pause holds it back
+    with post.api.client(team.key) as client:
+        changed = client.patch(f"/v1/webhooks/{endpoint}", json={"url": f"{receiver.url}/new"})
+        assert (changed.status_code, changed.json()["pausedUntil"]) == (200, None)
+    receiver.until_count(2)
+    assert [one.path for one in receiver.got] == ["/old", "/new"]
+
+
 def test_after_five_days_of_nothing_but_failure_it_is_disabled(
     post: PostOffice, team: Team, receiver: Receiver
 ) -> None:
