@@ -36,6 +36,7 @@ print("chain", flush=True)
 end = time.monotonic() + 20
 while time.monotonic() < end:
     if os.fork(): os._exit(0)
+open("outlived", "w")
 """
 
 
@@ -52,12 +53,10 @@ async def started(runner: CommandRunner, spec: CommandSpec, sign: str = "ready")
     return task
 
 
-async def cancelled_within(task: "asyncio.Task[object]") -> float:
-    began = time.monotonic()
+async def cancelled(task: "asyncio.Task[object]") -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    return time.monotonic() - began
 
 
 def guardian_of(pid: int) -> int:
@@ -79,23 +78,21 @@ def guardian_of(pid: int) -> int:
     ],
     ids=["pipe", "setsid", "ignores TERM", "stopped", "daemon"],
 )
-async def test_cancel_leaves_no_process_within_a_second(
-    runner: CommandRunner, shell: Shell, carriers: Carriers, line: str
-) -> None:
+async def test_cancel_leaves_no_process(runner: CommandRunner, shell: Shell, carriers: Carriers, line: str) -> None:
     task = await started(runner, shell(line))
     assert carriers()
-    took = await cancelled_within(task)
+    await cancelled(task)
     assert carriers() == []
-    assert took < 1
 
 
 async def test_a_chain_of_forks_does_not_outrun_the_guardian(
-    runner: CommandRunner, shell: Shell, carriers: Carriers
+    runner: CommandRunner, shell: Shell, carriers: Carriers, tmp_path: Path
 ) -> None:
     task = await started(runner, shell(f"exec {sys.executable} -c '{FORK_CHAIN}'"), "chain")
-    assert await cancelled_within(task) < 3
+    await cancelled(task)
     await asyncio.sleep(0.1)
     assert carriers() == []
+    assert not (tmp_path / "outlived").exists()
 
 
 @pytest.mark.parametrize("then", ["while :; do sleep 0.05; done", "kill -STOP $$"], ids=["running", "stopped"])
@@ -103,7 +100,7 @@ async def test_a_command_may_clean_up_when_it_is_told_to_end(
     runner: CommandRunner, shell: Shell, tmp_path: Path, then: str
 ) -> None:
     task = await started(runner, shell(f"trap 'echo bye > bye; exit' TERM; echo ready; {then}"))
-    await cancelled_within(task)
+    await cancelled(task)
     assert (tmp_path / "bye").read_text() == "bye\n"
 
 
@@ -113,13 +110,13 @@ async def test_cancelling_twice_still_ends_everything_first(
     task = await started(runner, shell("trap '' TERM; echo ready; while :; do sleep 1; done"))
     task.cancel()
     await asyncio.sleep(0.05)
-    await cancelled_within(task)
+    await cancelled(task)
     assert carriers() == []
 
 
 async def test_the_log_of_a_cancelled_command_is_kept(runner: CommandRunner, shell: Shell, tmp_path: Path) -> None:
     task = await started(runner, shell("echo ready; sleep 600", log_path=tmp_path / "log"))
-    await cancelled_within(task)
+    await cancelled(task)
     assert (tmp_path / "log").read_text() == "ready\n[orchex] cancelled: all its processes were ended\n"
 
 

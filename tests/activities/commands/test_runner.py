@@ -105,7 +105,6 @@ async def test_the_end_of_a_command_is_not_missed_while_a_stranger_holds_its_out
     runner: CommandRunner, shell: Shell
 ) -> None:
     opened: list[int] = []
-    began = time.monotonic()
 
     def hold(_: bytes) -> None:
         """Open the output again from a process that is no descendant of the command: this one."""
@@ -120,7 +119,6 @@ async def test_the_end_of_a_command_is_not_missed_while_a_stranger_holds_its_out
             os.close(descriptor)
     assert opened
     assert outcome.exit_code == 0
-    assert time.monotonic() - began < 5
 
 
 async def test_all_output_arrives_when_the_command_ends_right_after_it(runner: CommandRunner, shell: Shell) -> None:
@@ -137,10 +135,10 @@ async def test_a_command_that_closed_its_output_is_waited_for_without_work(runne
 
 
 async def test_many_commands_run_at_the_same_time(runner: CommandRunner, shell: Shell) -> None:
-    began = time.monotonic()
-    outcomes = await asyncio.gather(*(runner.run(shell(f"sleep 1; echo {number}")) for number in range(30)))
+    """Each waits until all have begun."""
+    meeting = "touch began-{0}; until [ $(ls began-* | wc -l) = 30 ]; do sleep 0.2; done; echo {0}"
+    outcomes = await asyncio.gather(*(runner.run(shell(meeting.format(number))) for number in range(30)))
     assert [outcome.output for outcome in outcomes] == [f"{number}\n" for number in range(30)]
-    assert time.monotonic() - began < 15
 
 
 async def test_a_secret_in_two_writes_is_redacted_in_output_log_and_stream(
