@@ -40,7 +40,6 @@ MAX_PLAN_STEPS = 300
 TITLE_CHARACTERS = 120
 ALL_TITLES_BYTES = 40_000
 """Of a plan: they are part of a workflow's history, where nothing is to be larger than 64 KB."""
-"""Together they keep the outline of a plan well under 64 KB."""
 
 MAX_NOTES = 20
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from activities.workspaces.beneath import FOLDER, Entry, Folder, NotBeneath
 from activities.workspaces.excludes import TEMPORARY_PREFIX
-from activities.workspaces.git import GitFailed, ObjectMissing, split_nul
+from activities.workspaces.git import ObjectMissing, split_nul
 from activities.workspaces.journal import (
     Journal,
     Operation,
@@ -20,6 +20,7 @@ from activities.workspaces.landing import Landing, conclude
 from activities.workspaces.locks import locked
 from activities.workspaces.objects import storage_error
 from activities.workspaces.project import ProjectRepository, checked_name
+from activities.workspaces.record import read_commit
 from activities.workspaces.snapshot import snapshot_tree
 from orchex.domain.errors import MergeConflict, NotFound, OrchexError, WorkspaceLost
 from orchex.domain.printing import printable
@@ -139,9 +140,8 @@ def _merge_and_land(
 
 def _trees(repository: ProjectRepository, *commits: str) -> tuple[str, ...]:
     try:
-        asked = [f"{commit}^{{tree}}" for commit in commits]
-        return tuple(repository.git.run("rev-parse", *asked).stdout.decode().split())
-    except GitFailed as error:
+        return tuple(read_commit(repository.objects, commit).tree for commit in commits)
+    except ObjectMissing as error:
         raise WorkspaceLost(f"{' or '.join(commits)} is not in {repository.git.directory}") from error
 
 

@@ -1,14 +1,15 @@
-"""What lies between two commits: as a patch, as a list of paths, and as a list with sizes and hashes."""
+"""What lies between two commits: as a patch, as a list of paths, and as a list with sizes."""
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from activities.workspaces.git import split_nul
 from activities.workspaces.project import ProjectRepository
 
 Action = Literal["created", "modified", "deleted", "renamed"]
+_PATHS = ("-z", "-M", "--raw", "--no-abbrev")
 _ACTIONS: dict[str, Action] = {"A": "created", "M": "modified", "T": "modified", "D": "deleted", "R": "renamed"}
 
 
@@ -25,16 +26,12 @@ class ChangedPath:
 
 @dataclass(frozen=True)
 class Change:
-    """A changed file with its content's ``size`` in bytes and ``sha256``; a deleted one has size 0 and no hash.
-
-    ``oid`` is git's name of the content.
-    """
+    """A changed file with the ``size`` of its content in bytes and git's name of it; a deleted one has 0 and none."""
 
     path: str
     action: Action
     old_path: str | None
     size: int
-    sha256: str | None
     mode: str
     oid: str | None = None
 
@@ -47,24 +44,24 @@ def patch(repository: ProjectRepository, base: str, commit: str) -> bytes:
 
 def changed_paths(repository: ProjectRepository, base: str, commit: str) -> tuple[ChangedPath, ...]:
     """The paths that differ between two commits or trees, renames found."""
-    form = ("-r", "-z", "-M", "--raw", "--no-abbrev")
-    answer = repository.git.run("diff-tree", *form, *_relative(repository), base, commit, "--").stdout
+    answer = repository.git.run("diff-tree", "-r", *_PATHS, *_relative(repository), base, commit, "--").stdout
     return tuple(_parse(iter(split_nul(answer))))
 
 
+def staged_paths(repository: ProjectRepository, base: str, index: Path) -> tuple[ChangedPath, ...]:
+    """As ``changed_paths``, between a commit or tree and what ``index`` holds."""
+    answer = repository.git.run("diff-index", "--cached", *_PATHS, *_relative(repository), base, "--", index=index)
+    return tuple(_parse(iter(split_nul(answer.stdout))))
+
+
 def changes(repository: ProjectRepository, base: str, commit: str) -> list[Change]:
-    """The changed files with sizes and hashes, read by one process for all of them."""
+    """The changed files with sizes."""
     with repository.objects.reader() as reader:
         found = []
         for changed in changed_paths(repository, base, commit):
-            size, digest, oid = 0, None, None
-            if changed.action != "deleted":
-                content = hashlib.sha256()
-                for chunk in reader.chunks(changed.oid):
-                    content.update(chunk)
-                    size += len(chunk)
-                digest, oid = content.hexdigest(), changed.oid
-            found.append(Change(changed.path, changed.action, changed.old_path, size, digest, changed.mode, oid))
+            oid = None if changed.action == "deleted" else changed.oid
+            size = sum(map(len, reader.chunks(oid))) if oid else 0
+            found.append(Change(changed.path, changed.action, changed.old_path, size, changed.mode, oid))
     return found
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from activities.workspaces.beneath import FOLDER, Entry, Folder, NotBeneath
 from activities.workspaces.journal import Journal, Operation, State
-from activities.workspaces.objects import BlobReader, storage_error
+from activities.workspaces.objects import ObjectReader, storage_error
 from activities.workspaces.project import ProjectRepository
 from orchex.domain.errors import MergeConflict, OrchexError
 from orchex.domain.printing import printable
@@ -66,7 +66,7 @@ class Landing:
             with self._folder.content(path) as content:
                 self._repository.objects.keep_blob(entry[1], content)
 
-    def _write(self, operation: Operation, new: tuple[str, str], reader: BlobReader) -> None:
+    def _write(self, operation: Operation, new: tuple[str, str], reader: ObjectReader) -> None:
         mode, oid = new
         with self._folder.parent(operation.temporary) as (folder, name):
             if mode == "120000":

@@ -1,7 +1,8 @@
 """Git objects made and read without a process each.
 
 A commit object is a few lines of text and a hash, so it is written here: that saves one git process per checkpoint.
-The format is the one of gitformat-loose (zlib of ``<type> <size>\\0<content>``), named by the hash of the same bytes.
+What was made a moment ago is a file of its own, so it is read here too; git is asked for what it packed or borrows. The
+format is the one of gitformat-loose (zlib of ``<type> <size>\\0<content>``), named by the hash of the same bytes.
 """
 
 import errno
@@ -11,7 +12,8 @@ import subprocess
 import tempfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import IO, Any
 
@@ -52,7 +54,7 @@ class ObjectStore:
         digest = hasher(self.object_format)
         digest.update(stored)
         name: str = digest.hexdigest()
-        target = self.folder / name[:2] / name[2:]
+        target = self._place(name)
         if not target.exists():
             with _temporary(target) as file:
                 file.write(zlib.compress(stored, 1))
@@ -60,7 +62,7 @@ class ObjectStore:
 
     def keep_blob(self, oid: str, content: IO[bytes]) -> None:
         """Hold the blob ``oid``, whose bytes are ``content``, here: also when it is borrowed at present."""
-        target = self.folder / oid[:2] / oid[2:]
+        target = self._place(oid)
         if target.exists():
             return
         size = content.seek(0, os.SEEK_END)
@@ -78,44 +80,85 @@ class ObjectStore:
             raise StorageError(f"tree {oid} is damaged", hint="Run git fsck in the project.")
 
     @contextmanager
-    def reader(self) -> Iterator["BlobReader"]:
-        """One ``cat-file --batch`` for any number of blobs."""
-        with self.git.pipe("cat-file", "--batch") as process:
-            yield BlobReader(process)
+    def reader(self) -> Iterator["ObjectReader"]:
+        """For any number of objects: at most one process, and none as long as each is a file of its own."""
+        with ExitStack() as running:
+            yield ObjectReader(self._place, lambda: running.enter_context(self.git.pipe("cat-file", "--batch")))
 
     def missing(self, oids: Sequence[str]) -> list[str]:
         """Those of ``oids`` that are neither here nor in the repository objects are borrowed from."""
-        asked = "".join(f"{oid}\n" for oid in oids).encode()
+        unseen = [oid for oid in oids if not self._place(oid).exists()]
+        if not unseen:
+            return []
+        asked = "".join(f"{oid}\n" for oid in unseen).encode()
         answer = self.git.run("cat-file", "--batch-check", stdin=asked).stdout.decode()
         return [line.split()[0] for line in answer.splitlines() if line.endswith(" missing")]
 
+    def _place(self, oid: str) -> Path:
+        return self.folder / oid[:2] / oid[2:]
 
-class BlobReader:
-    """Reads objects one after the other from a running ``cat-file --batch``."""
 
-    def __init__(self, process: "subprocess.Popen[bytes]") -> None:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        self._ask, self._answer = process.stdin, process.stdout
+class ObjectReader:
+    """Reads the content of objects, one after the other."""
+
+    def __init__(self, place: Callable[[str], Path], batch: "Callable[[], subprocess.Popen[bytes]]") -> None:
+        self._place = place
+        self._start_batch = batch
 
     def chunks(self, oid: str) -> Iterator[bytes]:
         """The content in pieces of at most 1 MiB; must be read to the end before the next call."""
-        self._ask.write(f"{oid}\n".encode())
-        self._ask.flush()
-        header = self._answer.readline().split()
+        try:
+            file = self._place(oid).open("rb")
+        except FileNotFoundError:
+            yield from self._asked(oid)
+        else:
+            with file:
+                yield from _inflated(file, oid)
+
+    def read(self, oid: str) -> bytes:
+        return b"".join(self.chunks(oid))
+
+    @cached_property
+    def _batch(self) -> "subprocess.Popen[bytes]":
+        return self._start_batch()
+
+    def _asked(self, oid: str) -> Iterator[bytes]:
+        ask, answer = self._batch.stdin, self._batch.stdout
+        assert ask is not None
+        assert answer is not None
+        ask.write(f"{oid}\n".encode())
+        ask.flush()
+        header = answer.readline().split()
         if len(header) != 3:
             raise ObjectMissing(["cat-file"], 128, f"unable to find {oid}")
         left = int(header[2])
         while left:
-            chunk = self._answer.read(min(left, _CHUNK))
+            chunk = answer.read(min(left, _CHUNK))
             if not chunk:
-                raise ObjectMissing(["cat-file"], 128, f"unable to read blob {oid}")
+                raise _unreadable(oid)
             left -= len(chunk)
             yield chunk
-        self._answer.read(1)
+        answer.read(1)
 
-    def read(self, oid: str) -> bytes:
-        return b"".join(self.chunks(oid))
+
+def _inflated(file: IO[bytes], oid: str) -> Iterator[bytes]:
+    """The content of a loose object. Raises ObjectMissing when it is not whole."""
+    inflate = zlib.decompressobj()
+    try:
+        header, _, content = inflate.decompress(file.read(_CHUNK), _CHUNK).partition(b"\0")
+        left = int(header.split(b" ")[1])
+        while content:
+            left -= len(content)
+            yield content
+            content = inflate.decompress(inflate.unconsumed_tail or file.read(_CHUNK), _CHUNK)
+    except (zlib.error, ValueError, IndexError) as error:
+        raise _unreadable(oid) from error
+    if left or not inflate.eof:
+        raise _unreadable(oid)
+
+
+def _unreadable(oid: str) -> ObjectMissing:
+    return ObjectMissing(["cat-file"], 128, f"unable to read object {oid}")
 
 
 def _chunks(header: bytes, content: IO[bytes]) -> Iterator[bytes]:

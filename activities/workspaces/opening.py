@@ -11,12 +11,12 @@ import stat
 from pathlib import Path
 from typing import Any
 
-from activities.workspaces.git import GitFailed, ObjectMissing
+from activities.workspaces.git import ObjectMissing
 from activities.workspaces.locks import locked
 from activities.workspaces.objects import storage_error
 from activities.workspaces.project import ProjectRepository, checked_name, write_if_changed
 from activities.workspaces.record import read_commit
-from activities.workspaces.refs import ROOT, checkpoint_ref, delete_refs, list_refs, read_ref, update_ref
+from activities.workspaces.refs import ROOT, checkpoint_ref, delete_refs, list_refs, move_ref, read_ref
 from activities.workspaces.snapshot import forget_index, snapshot
 from activities.workspaces.workspace import OnPoint, Workspace, restore_index
 from orchex.domain.errors import WorkspaceLost
@@ -79,14 +79,15 @@ def forget(repository: ProjectRepository, execution: str) -> None:
 
 
 def _open(workspace: Workspace, base: str | None) -> None:
-    git = workspace.repository.git
+    git, objects = workspace.repository.git, workspace.repository.objects
     ref = checkpoint_ref(workspace.execution, workspace.stream, 0)
     if read_ref(git, ref) is None:
         commit = base or snapshot(workspace.repository)
         try:
-            update_ref(git, ref, commit, workspace.repository.objects.null)
-        except GitFailed as error:
+            read_commit(objects, commit)
+        except ObjectMissing as error:
             raise WorkspaceLost(f"{commit} is not in {git.directory}: {error.message}") from error
+        move_ref(git, ref, commit, objects.null)
     if _linked(workspace) and workspace.index.exists() and workspace.root.is_dir():
         return
     _check_out(workspace)
@@ -106,8 +107,8 @@ def _check_out(workspace: Workspace) -> None:
     _remove(workspace.top)
     workspace.root.mkdir(parents=True)
     _link(workspace)
-    base = read_commit(workspace.repository.git, workspace.base)
-    workspace.reset(base.commit)
+    base = read_commit(workspace.repository.objects, workspace.base)
+    workspace.fill(base.commit)
     # Without the prefix there is nothing to check out, but the folder commands run in must be there.
     workspace.root.mkdir(parents=True, exist_ok=True)
     restore_index(workspace.index, workspace.directory / "base.index")

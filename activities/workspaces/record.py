@@ -12,7 +12,7 @@
 import re
 from dataclasses import dataclass
 
-from activities.workspaces.git import PrivateGit
+from activities.workspaces.objects import ObjectStore
 
 _STEP = re.compile(r"\n\nOrchex-Step: ([^\n]*)\n\Z")
 _STEP_ID = re.compile(r"[\x21-\x7e][\x20-\x7e]{0,255}")
@@ -48,8 +48,10 @@ def record_message(title: str, step_id: str, result_json: str) -> str:
     return f"{line}\n\n{result_json}\n\nOrchex-Step: {step_id}\n"
 
 
-def read_commit(git: PrivateGit, commit: str) -> RecordedCommit:
-    raw = git.run("cat-file", "commit", commit).stdout.decode(errors="replace")
+def read_commit(objects: ObjectStore, commit: str) -> RecordedCommit:
+    """Raises ObjectMissing when there is no such commit."""
+    with objects.reader() as reader:
+        raw = reader.read(commit).decode(errors="replace")
     header, _, message = raw.partition("\n\n")
     fields = [line.split(" ", 1) for line in header.split("\n")]
     tree = next(value for name, value in fields if name == "tree")

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Sequence
 
-from activities.workspaces.git import GitFailed, PrivateGit
+from activities.workspaces.git import PrivateGit
 from activities.workspaces.objects import storage_error
 from orchex.domain.errors import WorkspaceLost
 
@@ -24,24 +24,12 @@ def read_ref(git: PrivateGit, name: str) -> str | None:
     return git.run("rev-parse", "--verify", "--quiet", name, accept=(0, 1)).stdout.decode().strip() or None
 
 
-def update_ref(git: PrivateGit, name: str, new: str, old: str) -> None:
-    """Set a ref that must still be ``old`` (all zeros: must not exist). Raises WorkspaceLost when somebody moved it."""
-    try:
-        git.run("update-ref", "--no-deref", name, new, old)
-    except GitFailed as error:
-        if "cannot lock ref" in error.stderr and read_ref(git, name) not in (old, None):
-            raise WorkspaceLost(
-                f"{name} was written by somebody else in the meantime",
-                hint="Another worker went on with this stream; this attempt has no effect.",
-            ) from error
-        raise
-
-
 def move_ref(git: PrivateGit, name: str, new: str, old: str) -> None:
-    """As ``update_ref``, without a process: for a commit just written, by the one holder of the workspace's lock.
+    """Set a ref that must still be ``old`` (all zeros: must not exist). Raises WorkspaceLost when somebody moved it.
 
-    Git's own protocol for loose refs: ``<ref>.lock``, synced, renamed over the ref. One that a killed attempt left is
-    nobody's any more.
+    Without a process: for a commit that is known to be there, by the one holder of the workspace's lock. Git's own
+    protocol for loose refs: ``<ref>.lock``, synced, renamed over the ref. One that a killed attempt left is nobody's
+    any more.
     """
     if (read_ref(git, name) or "0" * len(old)) != old:
         raise WorkspaceLost(

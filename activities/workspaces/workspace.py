@@ -2,13 +2,13 @@
 
 import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from activities.workspaces.diff import ChangedPath, changed_paths
+from activities.workspaces.diff import ChangedPath, staged_paths
 from activities.workspaces.git import GitFailed, ObjectMissing, run_git, split_nul
 from activities.workspaces.locks import acquire
 from activities.workspaces.objects import storage_error
@@ -116,16 +116,14 @@ class Workspace:
     def checkpoint(self, number: int, step_id: str, title: str, result_json: str) -> Checkpoint:
         """Record the tree as it is and ``result_json`` as checkpoint ``number + 1``, in one ref update; free the lock.
 
-        Three git processes: add, write-tree, and diff-tree beside the writing of the record. Whatever fails leaves
-        checkpoint ``number`` standing and the lock free.
+        Three git processes: add, then write-tree and diff-index side by side. Whatever fails leaves checkpoint
+        ``number`` standing and the lock free.
         """
         with self._ending() as start:
-            work = self._work_tree()
-            work.stage()
+            self._work_tree().stage()
             self._on_point("staged")
-            tree = work.tree()
-            with ThreadPoolExecutor(1) as beside:
-                changed = beside.submit(self._changed, start, tree)
+            with self._difference(start) as changed:
+                tree = self._work_tree().tree()
                 commit = self._record(number, record_message(title, step_id, result_json), tree)
             self.mark_clean(commit, tree)
         return Checkpoint(commit, number + 1, changed.result())
@@ -138,8 +136,9 @@ class Workspace:
             kept: tuple[ChangedPath, ...] = ()
             if changed:
                 self._git.run("add", "-u", "--", self._work_tree().pathspec, index=self.index, work_tree=self.top)
-                tree = self._work_tree().tree()
-                kept = self._changed(start, tree)
+                with self._difference(start) as difference:
+                    tree = self._work_tree().tree()
+                kept = difference.result()
             commit = self._record(number, record_message(title, step_id, result_json), tree)
             if dropped:
                 self._clean()
@@ -175,7 +174,7 @@ class Workspace:
         self._replaced = commit = read_ref(self._git, self._ref(number + 1))
         if commit is None:
             return None
-        recorded = read_commit(self._git, commit)
+        recorded = read_commit(self.repository.objects, commit)
         outcome = read_outcome(recorded, number + 1)
         if outcome is None or outcome.step_id != step_id or recorded.parents[:1] != (self.commit(number),):
             return None
@@ -185,7 +184,7 @@ class Workspace:
         commit = self.commit(number)
         recorded = self._recorded_clean()
         if recorded is None or recorded.commit != commit:
-            recorded = read_commit(self._git, commit)
+            recorded = read_commit(self.repository.objects, commit)
             self.reset(commit)
         self._on_point("reset")
         (self.directory / "clean").unlink(missing_ok=True)
@@ -211,16 +210,26 @@ class Workspace:
 
     def reset(self, commit: str) -> None:
         """Make the tree what ``commit`` says, new files removed; ignored ones stay. The commands' index starts over."""
-        (self.directory / "clean").unlink(missing_ok=True)
-        self.index.with_name("index.lock").unlink(missing_ok=True)
-        try:
-            self._read_tree(commit)
+        self.fill(commit)
+        with self._checking_out(commit):
             self._clean()
             self._on_point("cleaned")
             from_scratch = self.directory / "base.index"
             if from_scratch.exists():
                 restore_index(from_scratch, self.admin / "index")
                 (self.admin / "HEAD").write_text(f"{self.base}\n")
+
+    def fill(self, commit: str) -> None:
+        """Make every file of ``commit`` as it says. New ones stay: where there are none, that is all of a reset."""
+        (self.directory / "clean").unlink(missing_ok=True)
+        self.index.with_name("index.lock").unlink(missing_ok=True)
+        with self._checking_out(commit):
+            self._read_tree(commit)
+
+    @contextmanager
+    def _checking_out(self, commit: str) -> Iterator[None]:
+        try:
+            yield
         except ObjectMissing as error:
             raise WorkspaceLost(
                 f"{commit[:12]} cannot be checked out: the project's own repository has pruned an object it needs",
@@ -258,8 +267,11 @@ class Workspace:
         dropped = tuple(entry[2:].removeprefix(prefix) for entry in found if entry.startswith("? "))
         return len(dropped) < len(found), dropped
 
-    def _changed(self, start: RecordedCommit, tree: str) -> tuple[ChangedPath, ...]:
-        return changed_paths(self.repository, start.tree, tree) if tree != start.tree else ()
+    @contextmanager
+    def _difference(self, start: RecordedCommit) -> "Iterator[Future[tuple[ChangedPath, ...]]]":
+        """What the index holds that is not as in ``start``, found out beside the block."""
+        with ThreadPoolExecutor(1) as beside:
+            yield beside.submit(staged_paths, self.repository, start.tree, self.index)
 
     def _record(self, number: int, message: str, tree: str) -> str:
         commit = self.repository.objects.write_commit(tree, [self._started().commit], message)
