@@ -105,7 +105,7 @@ async def _stream(request: Request, parts: Parts, caller: Caller, id: str, after
             if entries:
                 told = loop.time()
                 continue
-            head = await parts.watching.grown(id, after, LOOK_UP_SECONDS)
+            head = await parts.watching.heads.grown(id, after, LOOK_UP_SECONDS)
             if head is not None and head.ended and head.sequence <= after:
                 return
             if loop.time() >= told + KEEP_ALIVE_SECONDS:

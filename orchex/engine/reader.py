@@ -12,6 +12,7 @@ from orchex.domain.event import EventType, JournalEntry
 from orchex.domain.execution import Estimate, Execution, ExecutionList, Status
 from orchex.domain.ids import is_execution_id
 from orchex.domain.plan import Plan
+from orchex.engine.heads import JournalHeads
 from orchex.store.blobs import BlobStore
 from orchex.store.database import Database
 from orchex.store.executions import Executions, Head
@@ -24,7 +25,10 @@ Answer = TypeVar("Answer")
 _TRANSCRIPT = re.compile(r"([^/]+)/(\d+)\.transcript")
 
 POLL_SECONDS = 0.04
-"""How often a watcher looks for new journal entries; a look costs a fraction of a millisecond."""
+"""How often the journals that are watched are looked at, all of them at once."""
+
+LOOK_UP_SECONDS = 5.0
+"""After so long without anything new the journal is read again, and tells what is wrong with the store."""
 
 
 class ExecutionReader:
@@ -40,6 +44,7 @@ class ExecutionReader:
         self._executions = Executions(database, team)
         self._journal = Journal(database)
         self._blobs = BlobStore(home / "blobs")
+        self._heads = JournalHeads(self.heads, POLL_SECONDS)
 
     async def _read(self, call: Callable[P, Answer], *args: P.args, **kwargs: P.kwargs) -> Answer:
         """A short read. SQLite's is done where it stands: a thread's detour costs more than the read. A database
@@ -144,16 +149,15 @@ class ExecutionReader:
         """Every entry after sequence number ``after``, as they come; ends behind the terminal one."""
         await self._read(self._executions.check, checked(execution_id))
         while True:
-            # Before the read: what ends in between is read next time.
-            ended = await self._read(self._executions.ended, execution_id)
             entries = await self._read(self._journal.read, execution_id, after)
             for entry in entries:
                 yield entry
                 after = entry.sequence
-            if ended and not entries:
+            if entries:
+                continue
+            head = await self._heads.grown(execution_id, after, LOOK_UP_SECONDS)
+            if head is not None and head.ended and head.sequence <= after:
                 return
-            if not entries:
-                await asyncio.sleep(POLL_SECONDS)
 
 
 def _planned(plans: Mapping[str, Plan]) -> tuple[dict[str, Any], ...]:

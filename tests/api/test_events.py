@@ -123,7 +123,7 @@ def test_a_stream_is_resumed_across_a_restart_of_the_server(settings: Settings) 
         note(first.office.database, execution, "before")
         reading = threading.Thread(target=lambda: seen.extend(sequences(first, team.key, execution)))
         reading.start()
-        while not first.parts.watching.watched(execution):  # until the stream is open, and has told what there is
+        while not first.parts.watching.heads.watched(execution):  # until the stream is open, and has told what there is
             time.sleep(0.02)
     reading.join(20)
     assert seen == [1, 2]
