@@ -126,6 +126,8 @@ class StandIn:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
+    request_queue_size = 256
+    """Of connections that wait to be accepted: beyond it the kernel drops what a crowd of clients says."""
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Clients hang up; that is theirs to do."""
