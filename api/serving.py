@@ -4,7 +4,7 @@ import asyncio
 import gc
 import logging
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from temporalio.client import Client
@@ -41,7 +41,7 @@ log = logging.getLogger(__name__)
 async def run_api(settings: Settings, endpoint: Endpoint | None) -> None:
     """Serve until SIGTERM or SIGINT. ``endpoint`` is the stack's, null for an API on its own."""
     listener = listen(settings.api_host, settings.api_port if settings.api_port is not None else API_PORT)
-    client = await _lazy_client(endpoint)
+    client = await _lazy_client(endpoint, settings.encryption_keys)
     environ = None if endpoint is None else dict(os.environ)
     async with open_parts(settings, client, queue=endpoint.task_queue if endpoint else None, environ=environ) as parts:
         host, port = listener.getsockname()[:2]
@@ -100,7 +100,7 @@ async def open_parts(
         database.close()
 
 
-async def _lazy_client(endpoint: Endpoint | None) -> Client:
+async def _lazy_client(endpoint: Endpoint | None, keys: Sequence[bytes]) -> Client:
     if endpoint is None or endpoint.temporal_address is None:
-        return await connect(lazy=True)
-    return await connect(endpoint.temporal_address, endpoint.namespace, lazy=True)
+        return await connect(keys=keys, lazy=True)
+    return await connect(endpoint.temporal_address, endpoint.namespace, keys=keys, lazy=True)

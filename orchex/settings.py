@@ -1,6 +1,7 @@
 """What the environment configures. Built by ``load_settings``, never at import."""
 
 import os
+from base64 import b64decode
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal
@@ -13,6 +14,9 @@ from orchex.domain.addresses import Network
 from orchex.domain.errors import InvalidInput
 
 _TEMPORAL_CLIENT_VARIABLES = ("TEMPORAL_ADDRESS", "TEMPORAL_PROFILE", "TEMPORAL_CONFIG_FILE")
+
+
+_KEY_BYTES = 32
 
 
 def _state_home() -> Path:
@@ -51,6 +55,23 @@ def _database(url: str) -> str:
     return url
 
 
+def _encryption_keys(value: SecretStr) -> SecretStr:
+    try:
+        fitting = all(len(b64decode(key, validate=True)) == _KEY_BYTES for key in _parts(value))
+    except ValueError:
+        fitting = False
+    if not (fitting and _parts(value)):
+        raise ValueError(
+            "must be 32 random bytes in base64, as `openssl rand -base64 32` prints them; or several, separated by"
+            " commas, of which the first one encrypts"
+        )
+    return value
+
+
+def _parts(value: SecretStr) -> list[str]:
+    return [part.strip() for part in value.get_secret_value().split(",") if part.strip()]
+
+
 AbsolutePath = Annotated[Path, AfterValidator(_expanded)]
 
 
@@ -82,6 +103,9 @@ class Settings(BaseSettings):
     secret_key: SecretStr | None = Field(default=None, min_length=32)
     """What API keys are hashed with and webhook secrets sealed with; the same on every server and worker of one
     database. None: a file of this home, made once."""
+    encryption_key: Annotated[SecretStr, AfterValidator(_encryption_keys)] | None = None
+    """What enters Temporal is sealed with it: 32 bytes in base64. Several are separated by commas: the first one seals,
+    each opens. The same on every server and worker of one namespace."""
     plans: AbsolutePath | None = None
     """A ``plans.yaml`` to use in place of the one that comes with Orchex."""
     billing_provider: Literal["local", "stripe"] = "local"
@@ -141,6 +165,10 @@ class Settings(BaseSettings):
     @property
     def clear_secret_key(self) -> str | None:
         return self.secret_key.get_secret_value() if self.secret_key else None
+
+    @property
+    def encryption_keys(self) -> tuple[bytes, ...]:
+        return tuple(map(b64decode, _parts(self.encryption_key))) if self.encryption_key else ()
 
     @property
     def external_temporal(self) -> bool:

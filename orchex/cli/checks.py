@@ -10,6 +10,7 @@ from typing import Literal
 from orchex.cli.backend import environment
 from orchex.cli.text import one_line
 from orchex.domain.errors import OrchexError
+from orchex.domain.ids import key_id
 from orchex.settings import Settings
 from orchex.stack import preflight
 from orchex.stack.client import running_stack
@@ -75,8 +76,16 @@ def _external_temporal(settings: Settings) -> Answer:
 
     from orchex.engine.connect import connect
 
-    asyncio.run(connect())
+    asyncio.run(connect(keys=settings.encryption_keys))
     return "ok", f"answers ({preflight.server_name(settings)})", ""
+
+
+def _encryption(settings: Settings) -> Answer:
+    if not settings.encryption_keys:
+        return "ok", "off: whoever can read Temporal's database can read what it keeps (ORCHEX_ENCRYPTION_KEY)", ""
+    first, *others = map(key_id, settings.encryption_keys)
+    opened = f"; {', '.join(others)} still opened" if others else ""
+    return "ok", f"what enters Temporal is sealed with key {first}{opened}", ""
 
 
 def _namespaces(settings: Settings) -> Answer:
@@ -142,6 +151,7 @@ _LOOKS: dict[str, Callable[[Settings], Answer]] = {
     "git": _git,
     "home": _home,
     "Temporal": _temporal,
+    "encryption": _encryption,
     "mount namespaces": _namespaces,
     "sandbox": _sandbox,
     "store": _store,

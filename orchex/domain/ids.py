@@ -34,3 +34,8 @@ def derived_id(prefix: str, at: datetime, *parts: str) -> str:
     moment = int(at.timestamp() * 1000).to_bytes(6, "big")
     digest = hashlib.sha256("\n".join(parts).encode()).digest()
     return f"{prefix}_{ULID(moment + digest[:10])}"
+
+
+def key_id(key: bytes) -> str:
+    """What an encryption key is told apart by, in the clear."""
+    return hashlib.sha256(b"orchex key id" + key).hexdigest()[:12]

@@ -44,8 +44,8 @@ def touch(settings: Settings) -> None:
 def ensure_stack(settings: Settings, *, timeout: float = 60.0, worker: Sequence[str] = ()) -> Endpoint:
     """The stack of the home, ready to be used; started in the background when none runs.
 
-    ``worker`` replaces the worker's command line, for tests. A stack of another version, or on another Temporal
-    server, is replaced unless it has unfinished executions.
+    ``worker`` replaces the worker's command line, for tests. A stack of another version, on another Temporal
+    server, or with other keys, is replaced unless it has unfinished executions.
 
     Raises ``StackError`` when it does not come up within ``timeout`` seconds or cannot be started,
     ``StorageError`` when the home cannot be used, ``InvalidInput`` for a profile with mistakes.

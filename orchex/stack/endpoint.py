@@ -22,7 +22,8 @@ class Endpoint:
     temporal_address: str | None
     """``host:port`` of the embedded server; none when Temporal's own environment configuration says where."""
     server: str
-    """``embedded``, or what of Temporal's environment configuration the worker connects with."""
+    """``embedded``, or what of Temporal's environment configuration the worker connects with; and the ids of the keys
+    that seal what it sends."""
     namespace: str | None
     """Of the embedded server; none as above."""
     task_queue: str

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchex.domain.errors import StackError
+from orchex.domain.ids import key_id
 from orchex.settings import Settings
 from orchex.stack.home import storage_errors, write_atomically
 from orchex.stack.launch import Launch, orchex_argv, orchex_version
@@ -66,10 +67,11 @@ def prepare_launch(
 
 
 def server_name(settings: Settings) -> str:
-    """``embedded``, or which server Temporal's own environment configuration names."""
-    if not settings.external_temporal:
-        return EMBEDDED
-    return " ".join(f"{name}={os.environ[name]}" for name in _CLIENT_VARIABLES if os.environ.get(name))
+    """``embedded``, or which server Temporal's own environment configuration names; and the keys that seal what it gets."""
+    named = [f"{name}={os.environ[name]}" for name in _CLIENT_VARIABLES if os.environ.get(name)]
+    server = " ".join(named) if settings.external_temporal else EMBEDDED
+    keys = ",".join(map(key_id, settings.encryption_keys))
+    return f"{server} sealed with {keys}" if keys else server
 
 
 def check_git() -> None:

@@ -61,7 +61,7 @@ async def run_worker(settings: Settings, endpoint: Endpoint | None) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     database = open_database(settings.database_url, settings.home)
-    client = await _connect(endpoint)
+    client = await _connect(endpoint, settings.encryption_keys)
     queue = endpoint.task_queue if endpoint else settings.task_queue
     async with AsyncExitStack() as stack:
         plans = load_plans(settings.plans)
@@ -114,13 +114,13 @@ def _host_id(home: Path) -> str:
     return path.read_text().strip()
 
 
-async def _connect(endpoint: Endpoint | None) -> Client:
+async def _connect(endpoint: Endpoint | None, keys: Sequence[bytes]) -> Client:
     """The server may still be starting: keep trying for a minute."""
     for _ in range(CONNECT_SECONDS * 20):
         try:
             if endpoint is None or endpoint.temporal_address is None:
-                return await connect()
-            return await connect(endpoint.temporal_address, endpoint.namespace)
+                return await connect(keys=keys)
+            return await connect(endpoint.temporal_address, endpoint.namespace, keys=keys)
         except StackError as error:
             failure = error
             await asyncio.sleep(0.05)

@@ -74,3 +74,26 @@ async def _history(lab: Lab, execution: str) -> str:
     client = await Client.connect(endpoint.temporal_address)
     history = await client.get_workflow_handle(execution).fetch_history()
     return "".join(str(event) for event in history.events)
+
+
+@pytest.mark.parametrize(("sealed", "code"), [(True, 61), (False, 62)])
+def test_with_a_key_temporal_keeps_nothing_that_it_could_read(
+    lab: Lab, tmp_path: Path, sealed: bool, code: int
+) -> None:
+    """Also when a stack runs that has no key: it makes way."""
+    key = base64.b64encode(os.urandom(32)).decode()
+    path = tmp_path / "manifest.yaml"
+    path.write_text(manifest(f"exit {code}"))
+    done = subprocess.run(
+        orchex_argv("exec", str(path), "--project", str(lab.project()), "--json"),
+        env=environment(lab.home, **({"ORCHEX_ENCRYPTION_KEY": key} if sealed else {})),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1, done.stderr
+    said = f"failed with exit code {code}"
+    assert said in done.stdout
+    in_the_clear = _files_with(lab.home / "temporal", said)
+    assert (in_the_clear == []) is sealed
+    assert _files_with(lab.home, key) == []

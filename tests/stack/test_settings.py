@@ -1,3 +1,4 @@
+import base64
 import os
 import subprocess
 import sys
@@ -99,3 +100,14 @@ def test_an_address_of_no_database_is_refused_before_it_is_used(monkeypatch: pyt
     with pytest.raises(InvalidInput, match="ORCHEX_DATABASE_URL") as refused:
         load_settings()
     assert "ORCHEX_DATABASE_URL: must be the address of a database: postgresql://USER@HOST" in refused.value.message
+
+
+def test_encryption_keys_are_32_bytes_each_and_a_mistake_does_not_repeat_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = (base64.b64encode(os.urandom(32)).decode() for _ in range(2))
+    monkeypatch.setenv("ORCHEX_ENCRYPTION_KEY", f"{first}, {second}")
+    assert load_settings().encryption_keys == (base64.b64decode(first), base64.b64decode(second))
+    for wrong in (first[:-8], f"{first},{second[1:]}", f"{first}\nmore", ",", "ü" * 44):
+        monkeypatch.setenv("ORCHEX_ENCRYPTION_KEY", wrong)
+        with pytest.raises(InvalidInput, match="openssl rand -base64 32") as caught:
+            load_settings()
+        assert first[:12] not in str(caught.value)
