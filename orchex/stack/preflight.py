@@ -67,7 +67,7 @@ def prepare_launch(
 
 
 def server_name(settings: Settings) -> str:
-    """``embedded``, or which server Temporal's own environment configuration names; and the keys that seal what it gets."""
+    """``embedded``, or which server Temporal's own environment configuration names; and the keys that are used."""
     named = [f"{name}={os.environ[name]}" for name in _CLIENT_VARIABLES if os.environ.get(name)]
     server = " ".join(named) if settings.external_temporal else EMBEDDED
     keys = ",".join(map(key_id, settings.encryption_keys))
