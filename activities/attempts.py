@@ -95,7 +95,10 @@ class _Attempt(ActivityInboundInterceptor):
 
 
 def _told(error: OrchexError) -> ApplicationError:
-    """Our error as Temporal's; a model that said when to come back is asked again no sooner."""
+    """Our error as Temporal's; a model that said when to come back is asked again no sooner.
+
+    One that says "at once" has said nothing: to Temporal no delay is none given, and the policy's holds.
+    """
     transient = error.retryable or (isinstance(error, ModelUnavailable) and error.transient)
     after = error.retry_after if isinstance(error, ModelUnavailable) else None
     return ApplicationError(
@@ -103,7 +106,7 @@ def _told(error: OrchexError) -> ApplicationError:
         error.hint,
         type=error.code,
         non_retryable=not transient,
-        next_retry_delay=None if after is None else timedelta(seconds=min(after, LONGEST_WAIT)),
+        next_retry_delay=timedelta(seconds=min(after, LONGEST_WAIT)) if after else None,
     )
 
 

@@ -108,7 +108,10 @@ def test_a_step_that_got_no_answer_is_where_a_resume_goes_on_without_planning_ag
     away = True
 
     def overloaded(asked: Asked) -> Answer | None:
-        return Answer(status=529, retry_after=0) if away and "<step number=3>" in asked.text else None
+        """Come back at once, says the first, which is no reason to hurry; the others know better."""
+        if not away or "<step number=3>" not in asked.text:
+            return None
+        return Answer(status=529, retry_after=0.05 if asked.times else 0)
 
     project = story.project(lab)
     before = files_of(project)
@@ -117,6 +120,7 @@ def test_a_step_that_got_no_answer_is_where_a_resume_goes_on_without_planning_ag
         told = document(lab, outcome)
         assert (outcome.code, told["error"]["code"], told["error"]["step"]) == (1, "model_unavailable", 3)
         assert asked_for(server) == ["plan", "1", "1", "2", "2", "2", *["3"] * 8]
+        assert [outcome.said.count(f"asked again in {seconds} s") for seconds in (0, 1)] == [6, 1]
         assert files_of(project) == before
         assert "mul.py" in tell(lab, "diff", outcome.execution)
         away, asked = False, len(server.turns)
