@@ -24,6 +24,9 @@ from orchex.store.journal import Journal
 HEARTBEAT_SECONDS = 0.2
 """A cancel reaches an activity in the answer to a heartbeat; the worker passes on at most one each quarter second."""
 
+SHORTEST_WAIT = 1.0
+"""Seconds: Temporal makes every shorter one of it."""
+
 LONGEST_WAIT = 600.0
 """Seconds: a server that asks for more patience than this is as good as gone."""
 
@@ -106,7 +109,7 @@ def _told(error: OrchexError) -> ApplicationError:
         error.hint,
         type=error.code,
         non_retryable=not transient,
-        next_retry_delay=timedelta(seconds=min(after, LONGEST_WAIT)) if after else None,
+        next_retry_delay=timedelta(seconds=min(max(after, SHORTEST_WAIT), LONGEST_WAIT)) if after else None,
     )
 
 

@@ -120,7 +120,7 @@ def test_a_step_that_got_no_answer_is_where_a_resume_goes_on_without_planning_ag
         told = document(lab, outcome)
         assert (outcome.code, told["error"]["code"], told["error"]["step"]) == (1, "model_unavailable", 3)
         assert asked_for(server) == ["plan", "1", "1", "2", "2", "2", *["3"] * 8]
-        assert [outcome.said.count(f"asked again in {seconds} s") for seconds in (0, 1)] == [6, 1]
+        assert outcome.said.count("asked again in 1 s") == 7
         assert files_of(project) == before
         assert "mul.py" in tell(lab, "diff", outcome.execution)
         away, asked = False, len(server.turns)
