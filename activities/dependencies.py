@@ -22,7 +22,7 @@ def prepare(workspace: Workspace, *, has_setup: bool) -> tuple[str, ...]:
     """
     folders = dependency_folders(workspace.repository)
     (workspace.directory / "dependencies.json").write_text(json.dumps(folders))
-    support = probe(workspace.directory.parent)
+    support = probe(workspace.directory)
     if support.level != "none" or not folders:
         return ()
     named = ", ".join(map(printable, folders))
@@ -37,7 +37,7 @@ def prepare(workspace: Workspace, *, has_setup: bool) -> tuple[str, ...]:
 
 def mount_plan(workspace: Workspace) -> MountPlan | None:
     """The view a command gets: the workspace at the project's own path; None where the machine forbids it."""
-    level = probe(workspace.directory.parent).level
+    level = probe(workspace.directory).level
     if level == "none":
         return None
     repository = workspace.repository

@@ -53,7 +53,7 @@ class Confinement:
         """
         support = self.support
         if support is None:
-            support = await in_thread(find_support, self.workspace.directory.parent)
+            support = await in_thread(find_support, self.workspace.directory)
         if support.level == "none" and not self.policy.allow_unsandboxed:
             return _refusal(support, spec)
         if PYTHON.is_relative_to(self.workspace.repository.top):
