@@ -44,6 +44,23 @@ async def test_a_fork_bomb_that_may_burn_out(house: House) -> None:
     await gone(b"bomb() {")
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may come first")
+async def test_whoever_ends_a_bomb_comes_before_it(house: House) -> None:
+    running = asyncio.create_task(house.sh("nice; sleep 1"))
+    async with asyncio.timeout(60):
+        while -20 not in [priority(process.pid) for process in descendants(os.getpid())]:
+            await asyncio.sleep(0.05)
+    assert (await running).output == "0\n"
+
+
+def priority(pid: int) -> int | None:
+    """Of a process; none once it is gone."""
+    try:
+        return os.getpriority(os.PRIO_PROCESS, pid)
+    except ProcessLookupError:
+        return None
+
+
 async def gone(words: bytes) -> None:
     """A machine with much to do takes its time to bury so many: the guardian stays until it has."""
     while any(words in command_line(process.pid) for process in descendants(os.getpid())):
