@@ -3,11 +3,12 @@
 # make check   lint, types, import rules, generated files
 # make conformance  run the official MCP conformance suite against the MCP server; it takes npm
 # make bench   measure, side by side, and plot
+# make rivals  measure beside what else there is; it installs it
 # make edits   judge the edits of real models
 # make lock    choose the newest versions that the ranges allow and pin them
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check conformance bench edits lock
+.PHONY: help demo test check conformance bench rivals edits lock
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -36,6 +37,9 @@ conformance: $(VENV)/.dev
 bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks $(ARGS)
 
+rivals: $(VENV)/.rivals
+	$(BIN)/python -m benchmarks rivals $(ARGS)
+
 edits: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.edits $(ARGS)
 
@@ -60,4 +64,9 @@ $(VENV)/.dev: $(VENV)/.run
 
 $(VENV)/.bench: $(VENV)/.dev
 	$(PIP) --editable '.[dev,bench]'
+	@touch $@
+
+$(VENV)/.rivals: $(VENV)/.dev benchmarks/rivals/requirements.txt
+	$(BIN)/python -m venv --clear $(VENV)/rivals
+	$(VENV)/rivals/bin/python -m pip --disable-pip-version-check install --quiet --requirement benchmarks/rivals/requirements.txt
 	@touch $@

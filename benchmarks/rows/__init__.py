@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from benchmarks.bench import Bench
 from benchmarks.measure import Line
-from benchmarks.rows import api, cancel, execute, history, rate, recovery, reopening, step, webhooks
+from benchmarks.rows import api, cancel, execute, history, rate, recovery, reopening, rivals, step, webhooks
 
 Row = Callable[[Bench], Awaitable[list[Line]]]
 
@@ -18,4 +18,7 @@ ROWS: Mapping[str, Row] = {
     "reopening": reopening.measure,
     "api": api.measure,
     "webhooks": webhooks.measure,
+    "rivals": rivals.measure,
 }
+BY_DEFAULT = tuple(name for name in ROWS if name != "rivals")
+"""The rivals are only measured where somebody wants them: they are installed apart."""

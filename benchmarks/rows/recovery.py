@@ -54,7 +54,7 @@ async def _killed(bench: Bench, project: Path, began: Path) -> tuple[float, floa
     # Only the first attempt takes long: the mark it leaves is outside of the workspace.
     command = f"test -e {began} || {{ touch {began}; sleep 600; }}"
     execution = await bench.start(project, runbook(1, text=began.name, command=command))
-    await _exists(began)
+    await exists(began)
     seen = len(bench.journal.read(execution))
     killed = time.monotonic()
     kill(bench.worker_pid())
@@ -64,9 +64,7 @@ async def _killed(bench: Bench, project: Path, began: Path) -> tuple[float, floa
     retried = time.monotonic() - killed
     if fresh[0].type is not EventType.STEP_RETRIED:
         raise RuntimeError(f"the next event is not a retry: {fresh[0]}")
-    while not bench.journal.read(execution)[-1].type.terminal:
-        await asyncio.sleep(0.002)
-        _check(killed)
+    await ended(bench, execution)
     return retried, time.monotonic() - killed
 
 
@@ -78,18 +76,27 @@ async def _killed_by_hand(bench: Bench, folder: Path, began: Path, turn: int) ->
     handle = await bench.client.start_workflow(
         GuardedWorkflow.run, order, id=f"hand-{uuid.uuid4().hex}", task_queue=HAND_QUEUE
     )
-    await _exists(began)
+    await exists(began)
     killed = time.monotonic()
     first.kill()
     with bench.hand_worker():
-        await _exists(again)
+        await exists(again)
         took = time.monotonic() - killed
         await handle.result()
     first.wait()
     return took
 
 
-async def _exists(path: Path) -> None:
+async def ended(bench: Bench, execution: str) -> None:
+    """Wait for the end, whoever dies meanwhile. Raises RuntimeError after a minute."""
+    began = time.monotonic()
+    while not bench.journal.read(execution)[-1].type.terminal:
+        await asyncio.sleep(0.002)
+        _check(began)
+
+
+async def exists(path: Path) -> None:
+    """Wait until it does. Raises RuntimeError after a minute."""
     began = time.monotonic()
     while not path.exists():
         await asyncio.sleep(0.002)
