@@ -18,7 +18,8 @@ from activities.workspaces.project import ProjectRepository, checked_name, write
 from activities.workspaces.record import read_commit
 from activities.workspaces.refs import ROOT, checkpoint_ref, delete_refs, list_refs, move_ref, read_ref
 from activities.workspaces.snapshot import forget_index, snapshot
-from activities.workspaces.workspace import OnPoint, Workspace, restore_index
+from activities.workspaces.staging import restore_index
+from activities.workspaces.workspace import OnPoint, Workspace
 from orchex.domain.errors import WorkspaceLost
 
 

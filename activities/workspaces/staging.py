@@ -89,6 +89,15 @@ class WorkTree:
         return self.git.line("write-tree", index=self.index)
 
 
+def restore_index(source: Path, target: Path) -> None:
+    """Copy an index with its time stamp: git compares it with the files' to find those that changed right after it."""
+    temporary = target.with_name(f"{target.name}.tmp")
+    temporary.write_bytes(source.read_bytes())
+    stamp = source.stat()
+    os.utime(temporary, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+    temporary.replace(target)
+
+
 def _unreadable(error: GitFailed, top: Path) -> ProjectRefused:
     first = error.stderr.strip().splitlines()[0].removeprefix("error: ") if error.stderr.strip() else str(error)
     return ProjectRefused(

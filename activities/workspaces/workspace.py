@@ -21,7 +21,7 @@ from activities.workspaces.record import (
     record_message,
 )
 from activities.workspaces.refs import checkpoint_ref, move_ref, read_ref
-from activities.workspaces.staging import WorkTree
+from activities.workspaces.staging import WorkTree, restore_index
 from orchex.domain.errors import WorkspaceLost
 
 OnPoint = Callable[[str], None]
@@ -289,15 +289,6 @@ class Workspace:
             raise storage_error(error) from error
         finally:
             self.release()
-
-
-def restore_index(source: Path, target: Path) -> None:
-    """Copy an index with its time stamp: git compares it with the files' to find those that changed right after it."""
-    temporary = target.with_name(f"{target.name}.tmp")
-    temporary.write_bytes(source.read_bytes())
-    stamp = source.stat()
-    os.utime(temporary, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
-    temporary.replace(target)
 
 
 def _boot() -> str:
