@@ -16,7 +16,7 @@ from orchex.stack.endpoint import Endpoint, read_endpoint
 from orchex.stack.home import prepare_home, storage_errors
 from orchex.stack.launch import Launch, orchex_version, stack_environment, supervisor_argv
 from orchex.stack.paths import StackPaths
-from orchex.stack.preflight import prepare_launch, server_name
+from orchex.stack.preflight import keys_of, prepare_launch, server_name
 from orchex.stack.supervisor import answers
 
 _POLL = 0.02
@@ -95,10 +95,15 @@ def _is_fitting(settings: Settings, endpoint: Endpoint) -> bool:
         raise StackError(
             f"Another stack runs executions under {settings.home}: Orchex {found[0]} on Temporal {found[1]!r} "
             f"(pid {endpoint.pid}); this is Orchex {wanted[0]} on {wanted[1]!r}.",
-            hint=f"Let them finish, or end it with `kill {endpoint.pid}`: what is unfinished goes on with the next.",
+            hint=f"Let them finish, or end it with `kill {endpoint.pid}`: what is unfinished goes on with the next"
+            f"{_the_same_key(wanted[1], found[1])}.",
         )
     stop_stack(settings)
     return False
+
+
+def _the_same_key(wanted: str, found: str) -> str:
+    return "" if keys_of(wanted) == keys_of(found) else " that has the same ORCHEX_ENCRYPTION_KEY"
 
 
 def _start(launch: Launch, paths: StackPaths, deadline: float) -> None:

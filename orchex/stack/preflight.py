@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 GIT_NEEDED = (2, 38)
 """``git merge-tree --write-tree`` came with it."""
 EMBEDDED = "embedded"
+_SEALED = " sealed with "
 _ANSWER_SECONDS = 5.0
 _CLIENT_VARIABLES = ("TEMPORAL_ADDRESS", "TEMPORAL_PROFILE", "TEMPORAL_CONFIG_FILE")
 
@@ -71,7 +72,12 @@ def server_name(settings: Settings) -> str:
     named = [f"{name}={os.environ[name]}" for name in _CLIENT_VARIABLES if os.environ.get(name)]
     server = " ".join(named) if settings.external_temporal else EMBEDDED
     keys = ",".join(map(key_id, settings.encryption_keys))
-    return f"{server} sealed with {keys}" if keys else server
+    return f"{server}{_SEALED}{keys}" if keys else server
+
+
+def keys_of(server: str) -> str:
+    """The part of a server's name that tells of keys."""
+    return server.partition(_SEALED)[2]
 
 
 def check_git() -> None:

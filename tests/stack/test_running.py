@@ -1,6 +1,7 @@
 """A stack while it runs, with real processes: a Temporal dev server, and a stand-in for the worker."""
 
 import asyncio
+import base64
 import json
 import os
 import shutil
@@ -15,6 +16,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 from temporalio.client import Client
 
 from orchex.domain.errors import StackError
@@ -250,6 +252,21 @@ def test_an_idle_stack_of_another_version_is_replaced_and_a_busy_one_named(setti
         start()
     StackPaths(settings.home).busy.unlink()
     assert start().pid != other.pid
+
+
+def test_an_idle_stack_with_other_keys_is_replaced_and_a_busy_one_told_what_it_needs(
+    settings: Settings, start: Start
+) -> None:
+    """What it has begun cannot be read by one without its key."""
+    keyed = settings.model_copy(update={"encryption_key": SecretStr(base64.b64encode(bytes(32)).decode())})
+    first = start(settings=keyed)
+    assert start(settings=keyed) == first
+    mark_busy(settings.home)
+    with pytest.raises(StackError, match="sealed with") as caught:
+        start()
+    assert "ORCHEX_ENCRYPTION_KEY" in caught.value.hint
+    StackPaths(settings.home).busy.unlink()
+    assert start().pid != first.pid
 
 
 def test_a_removed_home_takes_its_stack_along_and_leaves_the_next_one_alone(
