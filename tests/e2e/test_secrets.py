@@ -4,13 +4,14 @@ import asyncio
 import base64
 import os
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from temporalio.client import Client
 
 from orchex.settings import Settings
-from orchex.stack.client import running_stack
+from orchex.stack.client import running_stack, stop_stack
 from orchex.stack.launch import orchex_argv
 from tests.chaos.harness import Lab
 from tests.cli.conftest import environment
@@ -76,24 +77,21 @@ async def _history(lab: Lab, execution: str) -> str:
     return "".join(str(event) for event in history.events)
 
 
-@pytest.mark.parametrize(("sealed", "code"), [(True, 61), (False, 62)])
-def test_with_a_key_temporal_keeps_nothing_that_it_could_read(
-    lab: Lab, tmp_path: Path, sealed: bool, code: int
-) -> None:
-    """Also when a stack runs that has no key: it makes way."""
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[Lab]:
+    """A stack of the test's own."""
+    lab = Lab(tmp_path)
+    yield lab
+    stop_stack(Settings(home=lab.home))
+
+
+@pytest.mark.parametrize("sealed", [True, False])
+def test_with_a_key_temporal_keeps_nothing_that_it_could_read(own: Lab, sealed: bool) -> None:
     key = base64.b64encode(os.urandom(32)).decode()
-    path = tmp_path / "manifest.yaml"
-    path.write_text(manifest(f"exit {code}"))
-    done = subprocess.run(
-        orchex_argv("exec", str(path), "--project", str(lab.project()), "--json"),
-        env=environment(lab.home, **({"ORCHEX_ENCRYPTION_KEY": key} if sealed else {})),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 1, done.stderr
-    said = f"failed with exit code {code}"
-    assert said in done.stdout
-    in_the_clear = _files_with(lab.home / "temporal", said)
-    assert (in_the_clear == []) is sealed
-    assert _files_with(lab.home, key) == []
+    own.environ = {"ORCHEX_ENCRYPTION_KEY": key} if sealed else {}
+    outcome = own.run(manifest("exit 61"), own.project())
+    said = "failed with exit code 61"
+    assert outcome.code == 1
+    assert said in outcome.said
+    assert (_files_with(own.home / "temporal", said) == []) is sealed
+    assert _files_with(own.home, key) == []
